@@ -1,0 +1,1 @@
+"""One module per foreign format; each writes a city folder and a loss report."""

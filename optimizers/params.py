@@ -1,0 +1,38 @@
+"""Parameters of the recipe, checked when built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from traffic_brain.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class OptimizeParams:
+    """What ``optimize`` tries.
+
+    common_cycles_s: cycles tried for the whole city, beside the one most junctions run today.
+    local_cycles_s: cycles a junction may take for itself where it is not coordinated.
+    demand_reserve_ratio: plans are made for this much more demand than was measured.
+    progression_ratio: platoons drive at this share of the free-flow speed.
+    max_candidates: how many sets of plans go on to the check.
+    """
+
+    common_cycles_s: tuple[int, ...] = (50, 60, 70, 80, 90, 100, 110, 120)
+    local_cycles_s: tuple[int, ...] = tuple(range(30, 125, 5))
+    demand_reserve_ratio: float = 1.05
+    progression_ratio: float = 0.9
+    max_candidates: int = 8
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not all(20 <= c <= 300 for c in (*self.common_cycles_s, *self.local_cycles_s)):
+            problems.append("every cycle must lie between 20 and 300 s")
+        if not 0.5 <= self.demand_reserve_ratio <= 2.0:
+            problems.append("demand_reserve_ratio must lie between 0.5 and 2")
+        if not 0.3 <= self.progression_ratio <= 1.2:
+            problems.append("progression_ratio must lie between 0.3 and 1.2")
+        if self.max_candidates < 1:
+            problems.append("max_candidates must be at least 1")
+        if problems:
+            raise ConfigurationError("; ".join(problems), "mend the optimise settings")

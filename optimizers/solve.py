@@ -1,0 +1,349 @@
+"""The recipe: problems → splits per cycle → green waves → candidates for the check."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from network_data.city import load_city
+from optimizers.offsets import Feed, best_starts, cost_of, movement_feeds, offset_problem
+from optimizers.params import OptimizeParams
+from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, junction_problem
+from optimizers.waves import Wave, coordinate
+from traffic_brain.errors import ConfigurationError
+from traffic_brain.fusion.state import State, load_state
+from traffic_brain.model.documents import corridor_from_dict, plan_to_dict
+from traffic_brain.model.findings import Corridor
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.reading import read_json, to_json
+from traffic_brain.model.rules import JunctionRulesInput, Severity, judge, retimable, rules_inputs
+from traffic_brain.model.signals import SignalPlan
+from traffic_brain.progress import Progress, silent
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One set of plans for the city, with what the model expects of it."""
+
+    candidate_id: str
+    description: str
+    plans: Mapping[str, SignalPlan]
+    waves: tuple[Wave, ...]
+    delay_s_per_veh: float
+
+
+@dataclass(frozen=True)
+class City:
+    """What the recipe works on: only junctions that may be retimed."""
+
+    network: RoadNetwork
+    state: State
+    corridors: tuple[Corridor, ...]
+    sites: Mapping[str, JunctionRulesInput]
+    problems: Mapping[str, JunctionProblem]
+    demand_vph: Mapping[str, float]
+    feeds: tuple[Feed, ...]
+    held: Mapping[str, str]
+    """Junctions that keep their plan, with the reason."""
+    seed: int
+
+    @property
+    def vehicles_per_h(self) -> float:
+        return max(len(self.state.trips) / self.state.window.hours, 1.0)
+
+
+def optimize(
+    city: Path,
+    state: Path,
+    report: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+    params: OptimizeParams | None = None,
+    progress: Progress = silent,
+) -> dict[str, int]:
+    """Write candidates.json and summary.json into ``out``.
+
+    Raises:
+        ConfigurationError, DataRefused: a folder is missing or cannot be read.
+    """
+    params = params or OptimizeParams()
+    progress(0.02, "reading the problem")
+    problem = read_problem(city, state, report, params, seed)
+    candidates = solve(problem, params, progress)
+    changed = [j for c in candidates[:1] for j in changed_junctions(c, problem.problems)]
+    document = {"candidates": [_candidate_dict(c, problem.problems) for c in candidates]}
+    (out / "candidates.json").write_text(to_json(document), encoding="utf-8")
+    summary = {
+        "candidates": len(candidates),
+        "junctions": len(problem.network.junctions),
+        "retimable_junctions": len(problem.problems),
+        "held": dict(problem.held),
+        "seed": seed,
+    }
+    (out / "summary.json").write_text(to_json(summary), encoding="utf-8")
+    progress(1.0, f"{len(candidates)} candidates")
+    return {"candidates": len(candidates), "proposed_plans": len(changed)}
+
+
+def solve(problem: City, params: OptimizeParams, progress: Progress = silent) -> list[Candidate]:
+    """Candidates, the best expected first; none when nothing can be retimed."""
+    if not problem.problems:
+        return []
+    cycles = _common_cycles(problem, params)
+    candidates = []
+    for i, cycle_s in enumerate(cycles):
+        progress(0.1 + 0.8 * i / len(cycles), f"plans with a common cycle of {cycle_s} s")
+        candidates += _common(problem, cycle_s, params)
+    progress(0.9, "plans with each junction's own cycle")
+    candidates += _kept_cycles(problem, params)
+    candidates += _local(problem, params)
+    safe = [c for c in candidates if not _violations(c, problem)]
+    ranked = sorted(safe, key=lambda c: (c.delay_s_per_veh, c.candidate_id))
+    return ranked[: params.max_candidates]
+
+
+def read_problem(city: Path, state: Path, report: Path, params: OptimizeParams, seed: int) -> City:
+    """Load the folders and sort the junctions into those to plan and those to hold."""
+    network = load_city(city)
+    known = load_state(state, network)
+    corridors = _read_corridors(report / "corridors.json")
+    sites = rules_inputs(network)
+    demand = {
+        movement_id: known.demand_vph[i] * params.demand_reserve_ratio
+        for i, movement_id in enumerate(network.movements)
+    }
+    problems: dict[str, JunctionProblem] = {}
+    held: dict[str, str] = {}
+    for junction_id, site in sites.items():
+        plan = known.running_plans.get(junction_id)
+        reason = _reason_to_hold(plan, site)
+        if plan is None or reason:
+            held[junction_id] = reason
+            continue
+        found = junction_problem(plan, network.movements_at[junction_id], demand)
+        if found is None:
+            held[junction_id] = "no demand was seen"
+        else:
+            problems[junction_id] = found
+    return City(
+        network=network,
+        state=known,
+        corridors=corridors,
+        sites=sites,
+        problems=problems,
+        demand_vph={m: float(d.mean()) for m, d in demand.items()},
+        feeds=tuple(movement_feeds(network, known, params.progression_ratio)),
+        held=held,
+        seed=seed,
+    )
+
+
+def _read_corridors(path: Path) -> tuple[Corridor, ...]:
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{path.parent} is not a diagnosis folder (no {path.name})",
+            "make one with: traffic-brain diagnose CITY STATE REPORT",
+        )
+    return tuple(corridor_from_dict(c) for c in read_json(path))
+
+
+def _reason_to_hold(plan: SignalPlan | None, site: JunctionRulesInput) -> str:
+    if plan is None:
+        return "no fixed plan runs here"
+    if len(plan.stages) < 2:
+        return "only one stage"
+    return "; ".join(retimable(site, plan))
+
+
+def _common_cycles(problem: City, params: OptimizeParams) -> list[int]:
+    """The cycles to try, with the one that most junctions run today."""
+    running = Counter(p.plan.cycle_s for p in problem.problems.values())
+    today, _ = max(running.items(), key=lambda item: (item[1], -item[0]))
+    return sorted({today, *params.common_cycles_s})
+
+
+def _common(problem: City, cycle_s: int, params: OptimizeParams) -> list[Candidate]:
+    """One cycle for all; a junction that cannot run it takes its own best."""
+    name = f"common-{cycle_s}"
+    splits = {}
+    for junction_id, junction in problem.problems.items():
+        found = best_splits(junction, cycle_s, name)
+        splits[junction_id] = found or _own(junction, params, name)
+    return _finish(name, f"common cycle of {cycle_s} s", splits, problem, params)
+
+
+def _kept_cycles(problem: City, params: OptimizeParams) -> list[Candidate]:
+    """Every junction keeps its cycle; only splits and offsets move."""
+    splits = {
+        junction_id: best_splits(junction, junction.plan.cycle_s, "kept")
+        or _own(junction, params, "kept")
+        for junction_id, junction in problem.problems.items()
+    }
+    return _finish("kept", "cycles as in service", splits, problem, params)
+
+
+def _local(problem: City, params: OptimizeParams) -> list[Candidate]:
+    """Every junction its own best cycle."""
+    splits = {
+        junction_id: _own(junction, params, "local")
+        for junction_id, junction in problem.problems.items()
+    }
+    return _finish("local", "each junction its own best cycle", splits, problem, params)
+
+
+def _own(junction: JunctionProblem, params: OptimizeParams, plan_id: str) -> Splits:
+    """The junction's best cycle; where none of the set fits, its shortest possible one."""
+    found = best_cycle(junction, params.local_cycles_s, plan_id)
+    if found is None:
+        found = best_splits(junction, junction.shortest_cycle_s, plan_id)
+    if found is None:
+        raise AssertionError("the shortest cycle holds the least greens by construction")
+    return found
+
+
+def _finish(
+    candidate_id: str,
+    description: str,
+    splits: Mapping[str, Splits],
+    problem: City,
+    params: OptimizeParams,
+) -> list[Candidate]:
+    """Two sets of offsets for the same splits: green waves, and least delay over all links."""
+    base = {j: s.plan for j, s in splits.items()}
+    waved, waves = _green_waves(base, problem, params)
+    tuned = _least_delay(base, waved, problem)
+    delay = sum(s.delay_veh_h_per_h for s in splits.values())
+    return [
+        Candidate(
+            f"{candidate_id}-{kind}",
+            f"{description}, {words}",
+            _named(plans, f"{problem.state.service_day}-{candidate_id}-{kind}"),
+            waves if kind == "wave" else (),
+            (delay + _offset_effect(plans, problem)) / problem.vehicles_per_h * 3600,
+        )
+        for kind, words, plans in (
+            ("wave", "green waves", waved),
+            ("delay", "offsets of least delay", tuned),
+        )
+    ]
+
+
+def _named(plans: Mapping[str, SignalPlan], plan_id: str) -> dict[str, SignalPlan]:
+    """Plans under an id that no plan in service has: it carries the day they were made from."""
+    return {j: replace(plan, plan_id=plan_id) for j, plan in plans.items()}
+
+
+def _green_waves(
+    plans: Mapping[str, SignalPlan], problem: City, params: OptimizeParams
+) -> tuple[dict[str, SignalPlan], tuple[Wave, ...]]:
+    """Coordinate every corridor; its first junction keeps its offset."""
+    coordinated = dict(plans)
+    waves = []
+    for corridor in problem.corridors:
+        if any(j not in plans for j in corridor.junction_ids):
+            continue
+        wave = coordinate(
+            corridor, plans, problem.network, problem.demand_vph, params.progression_ratio
+        )
+        if wave is None:
+            continue
+        waves.append(wave)
+        anchor = plans[corridor.junction_ids[0]].offset_s
+        for junction_id, offset in zip(corridor.junction_ids, wave.result.offsets_s, strict=True):
+            coordinated[junction_id] = plans[junction_id].with_offset(anchor + offset)
+    return coordinated, tuple(waves)
+
+
+def _least_delay(
+    today: Mapping[str, SignalPlan], waved: Mapping[str, SignalPlan], problem: City
+) -> dict[str, SignalPlan]:
+    """Offsets of least delay for every group of signals with one cycle."""
+    tuned = dict(waved)
+    for cycle_s in sorted({plan.cycle_s for plan in waved.values()}):
+        links = offset_problem(waved, problem.network, problem.feeds, problem.demand_vph, cycle_s)
+        if links is None:
+            continue
+        known = [
+            {j: plans[j].first_stage_offset_s for j in links.junction_ids}
+            for plans in (waved, today)
+        ]
+        starts, _ = best_starts(links, known, problem.seed)
+        for junction_id, start in starts.items():
+            plan = waved[junction_id]
+            shift = plan.stage_start_s(plan.coordinated_stage_idx)
+            tuned[junction_id] = plan.with_offset(start + shift)
+    return tuned
+
+
+def _offset_effect(plans: Mapping[str, SignalPlan], problem: City) -> float:
+    """Vehicle-hours per hour that the offsets cost against arrivals at random."""
+    effect = 0.0
+    for cycle_s in sorted({plan.cycle_s for plan in plans.values()}):
+        links = offset_problem(plans, problem.network, problem.feeds, problem.demand_vph, cycle_s)
+        if links is not None:
+            starts = {j: plans[j].first_stage_offset_s for j in links.junction_ids}
+            effect += (cost_of(links, starts) - float(links.tables.mean(axis=1).sum())) / cycle_s
+    return effect
+
+
+def _violations(candidate: Candidate, problem: City) -> list[str]:
+    """The first lock: what the safety rules say against the candidate's plans."""
+    return [
+        f"{v.junction_id}: {v.rule}"
+        for junction_id, plan in candidate.plans.items()
+        for v in judge(
+            plan,
+            problem.sites[junction_id],
+            problem.problems[junction_id].plan,
+        )
+        if v.severity is Severity.VIOLATION
+    ]
+
+
+def changed_junctions(candidate: Candidate, problems: Mapping[str, JunctionProblem]) -> list[str]:
+    """Junctions at which the candidate shows other lamps than the plan in service."""
+    return [
+        junction_id
+        for junction_id, plan in sorted(candidate.plans.items())
+        if plan.stages != problems[junction_id].plan.stages
+        or plan.offset_s != problems[junction_id].plan.offset_s
+    ]
+
+
+def _candidate_dict(
+    candidate: Candidate, problems: Mapping[str, JunctionProblem]
+) -> dict[str, Any]:
+    proposed = changed_junctions(candidate, problems)
+    return {
+        "candidate_id": candidate.candidate_id,
+        "description": candidate.description,
+        "predicted_delay_s_per_veh": round(candidate.delay_s_per_veh, 3),
+        "plans": [plan_to_dict(candidate.plans[j]) for j in proposed],
+        "corridors": [_wave_dict(w) for w in candidate.waves],
+    }
+
+
+def _wave_dict(wave: Wave) -> dict[str, Any]:
+    result = wave.result
+    return {
+        "corridor_id": wave.corridor.corridor_id,
+        "cycle_s": wave.cycle_s,
+        "out_bandwidth_s": result.out_bandwidth_s,
+        "back_bandwidth_s": result.back_bandwidth_s,
+        "out_travel_s": list(wave.out_travel_s),
+        "back_travel_s": list(wave.back_travel_s),
+        "status": str(result.status),
+        "objective": _finite(result.objective),
+        "bound": _finite(result.bound),
+        "gap_ratio": _finite(result.gap_ratio),
+    }
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else round(float(value), 6)

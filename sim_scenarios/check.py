@@ -1,0 +1,337 @@
+"""The check before deployment: SUMO, with the demand that the engine rebuilt from the feeds.
+
+Two phases. *Screening*: every candidate on a few seeds; the better half goes on, until one is
+left. *Confirmation*: that one against the plans in service, pair by pair, on seeds that the
+screening has not seen. Only the confirmation decides. Never worse: what is not shown better is
+not recommended.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from network_data.city import load_city
+from network_data.importers.sumo_net import NET_FILE, SIGNALS_FILE
+from sim_scenarios.compare import paired_change
+from sim_scenarios.demand import drivable_trips, write_demand
+from sim_scenarios.outputs import DelaySummary, summarise
+from sim_scenarios.programs import write_programs
+from sim_scenarios.run import RunRequest, RunResult, run_all
+from sim_scenarios.scenario import PreparedScenario, assemble
+from traffic_brain.errors import ConfigurationError, SimulationError
+from traffic_brain.fusion.state import State, load_state
+from traffic_brain.model.documents import plans_from_dict, verdict_to_dict
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.reading import read_json, to_json
+from traffic_brain.model.signals import SignalPlan
+from traffic_brain.model.verdict import Decision, Interval95, Verdict
+from traffic_brain.progress import Progress, silent
+
+IN_SERVICE = "in service"
+TELEPORT_S = 300.0
+SCREEN, CONFIRM = "screen", "confirm"
+
+
+@dataclass(frozen=True)
+class CheckParams:
+    """How much the check simulates, and what it asks for.
+
+    least_gain_ratio: a smaller mean gain is not worth a change.
+    worst_pair_ratio: no single pair may come out worse than this.
+    """
+
+    screen_seeds: int = 2
+    confirm_seeds: int = 6
+    least_gain_ratio: float = 0.02
+    worst_pair_ratio: float = 0.10
+    timeout_s: float = 900.0
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.screen_seeds < 1:
+            problems.append("screen_seeds must be at least 1")
+        if self.confirm_seeds < 3:
+            problems.append("confirm_seeds must be at least 3: an interval needs pairs")
+        if not 0 <= self.least_gain_ratio < 1:
+            problems.append("least_gain_ratio must lie in [0, 1)")
+        if problems:
+            raise ConfigurationError("; ".join(problems), "mend the check settings")
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    candidate_id: str
+    plans: tuple[SignalPlan, ...]
+    additional: Path | None
+
+
+@dataclass
+class _Bench:
+    """Runs plans on drawn days and remembers every run."""
+
+    network: Path
+    signals: Path
+    state: State
+    trips: list[tuple[float, tuple[str, ...]]]
+    folder: Path
+    params: CheckParams
+    workers: int | None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    _days: dict[int, PreparedScenario] = field(default_factory=dict)
+
+    def day(self, seed: int) -> PreparedScenario:
+        """The scenario of a seed's demand, written when first asked for."""
+        if seed not in self._days:
+            folder = self.folder / f"day-{seed}"
+            folder.mkdir()
+            write_demand(self.trips, folder / "trips.rou.xml", seed)
+            self._days[seed] = assemble(
+                "rebuilt city",
+                folder,
+                net=self.network,
+                routes=(folder / "trips.rou.xml",),
+                additional=(self.signals,),
+                begin_s=self.state.window.begin_s,
+                end_s=self.state.window.end_s,
+                time_to_teleport_s=TELEPORT_S,
+                options={"ignore-route-errors": "true"},
+            )
+        return self._days[seed]
+
+    def run(
+        self, pairs: Sequence[tuple[_Candidate, int]], phase: str, progress: Progress
+    ) -> list[DelaySummary]:
+        """Simulate (candidate, seed) pairs; a run that failed is repeated once, then an error.
+
+        Raises:
+            SimulationError: a run failed twice; no verdict comes from half the runs.
+        """
+        requests = [
+            RunRequest(
+                scenario=self.day(seed),
+                seed=seed,
+                folder=self.folder / f"run-{phase}-{c.candidate_id.replace(' ', '-')}-{seed}",
+                additional=(c.additional,) if c.additional else (),
+            )
+            for c, seed in pairs
+        ]
+        results = self._run_all(requests, progress)
+        failed = [i for i, r in enumerate(results) if isinstance(r, SimulationError)]
+        again = self._run_all([requests[i] for i in failed], progress) if failed else []
+        for i, repeated in zip(failed, again, strict=True):
+            if isinstance(repeated, SimulationError):
+                raise repeated
+            results[i] = repeated
+        found = []
+        for (candidate, seed), result in zip(pairs, results, strict=True):
+            assert isinstance(result, RunResult)
+            summary = summarise(result)
+            found.append(summary)
+            self.rows.append(_row(candidate.candidate_id, seed, phase, summary))
+        return found
+
+    def _run_all(
+        self, requests: Sequence[RunRequest], progress: Progress
+    ) -> list[RunResult | SimulationError]:
+        return run_all(
+            requests,
+            workers=self.workers,
+            timeout_s=self.params.timeout_s,
+            progress=progress,
+        )
+
+
+def check(
+    city: Path,
+    state: Path,
+    plans: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+    params: CheckParams | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> dict[str, int]:
+    """Judge the candidates in ``plans`` and write verdict.json, runs.parquet, calibration.json.
+
+    ``workers``: simulations at a time, default one per core; the result does not depend on it.
+
+    Raises:
+        ConfigurationError, DataRefused: a folder is missing or cannot be read.
+        SimulationError: SUMO failed twice on one run.
+    """
+    params = params or CheckParams()
+    network = load_city(city)
+    known = load_state(state, network)
+    trips = drivable_trips(known, network)
+    with tempfile.TemporaryDirectory(prefix="traffic-brain-check-") as name:
+        folder = Path(name)
+        candidates = _read_candidates(plans, folder)
+        bench = _Bench(
+            network=(city / NET_FILE).resolve(),
+            signals=(city / SIGNALS_FILE).resolve(),
+            state=known,
+            trips=trips,
+            folder=folder,
+            params=params,
+            workers=workers,
+        )
+        verdict = _judge(bench, candidates, seed, progress)
+    (out / "verdict.json").write_text(to_json(verdict_to_dict(verdict)), encoding="utf-8")
+    pq.write_table(_runs_table(bench.rows), out / "runs.parquet")
+    calibration = _calibration(bench.rows, known, network)
+    (out / "calibration.json").write_text(to_json(calibration), encoding="utf-8")
+    return {"runs": len(bench.rows)}
+
+
+def _read_candidates(plans: Path, folder: Path) -> list[_Candidate]:
+    path = plans / "candidates.json"
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{plans} is not a plans folder (no candidates.json)",
+            "make one with: traffic-brain optimize CITY STATE PLANS",
+        )
+    found = []
+    for entry in read_json(path)["candidates"]:
+        proposed = tuple(plans_from_dict({"plans": entry["plans"]}))
+        if proposed:
+            additional = folder / f"{entry['candidate_id']}.add.xml"
+            write_programs(proposed, additional)
+            found.append(_Candidate(entry["candidate_id"], proposed, additional))
+    return found
+
+
+def _judge(bench: _Bench, candidates: list[_Candidate], seed: int, progress: Progress) -> Verdict:
+    if not candidates:
+        return _no_change("no plan was proposed: nothing here can be retimed")
+    if not bench.trips:
+        return _no_change("the feeds show no vehicle that could be simulated")
+    base = _Candidate(IN_SERVICE, (), None)
+    best = _screen(bench, base, candidates, seed, progress)
+    if best is None:
+        return _no_change("no candidate was better than the plans in service in the screening")
+    seeds = [_seed(seed, 1000 + i) for i in range(bench.params.confirm_seeds)]
+    pairs = [(c, s) for s in seeds for c in (base, best)]
+
+    def confirming(done_ratio: float, message: str) -> None:
+        progress(0.5 + 0.5 * done_ratio, f"confirming {best.candidate_id}: {message}")
+
+    summaries = bench.run(pairs, CONFIRM, confirming)
+    before = tuple(s.delay_s_per_veh for s in summaries[0::2])
+    after = tuple(s.delay_s_per_veh for s in summaries[1::2])
+    change, ratio = paired_change(before, after)
+    decision, reason = _decide(change, ratio, before, after, bench.params)
+    return Verdict(decision, reason, best.candidate_id, tuple(seeds), before, after, change, ratio)
+
+
+def _screen(
+    bench: _Bench,
+    base: _Candidate,
+    candidates: list[_Candidate],
+    seed: int,
+    progress: Progress,
+) -> _Candidate | None:
+    """The candidate with the least delay, by successive halving; None: none beats the base."""
+    total: dict[str, list[float]] = {c.candidate_id: [] for c in (base, *candidates)}
+    field_now = list(candidates)
+    rounds = bench.params.screen_seeds
+    for r in range(rounds):
+        here = _seed(seed, r)
+
+        def screening(done_ratio: float, message: str, r: int = r) -> None:
+            progress(0.5 * (r + done_ratio) / rounds, f"screening: {message}")
+
+        runners = [base, *field_now]
+        for c, s in zip(
+            runners, bench.run([(c, here) for c in runners], SCREEN, screening), strict=True
+        ):
+            total[c.candidate_id].append(s.delay_s_per_veh)
+        field_now.sort(key=lambda c: (float(np.mean(total[c.candidate_id])), c.candidate_id))
+        field_now = field_now[: max(len(field_now) // 2, 2)]
+    best = field_now[0]
+    better = np.mean(total[best.candidate_id]) < np.mean(total[IN_SERVICE])
+    return best if better else None
+
+
+def _decide(
+    change: Interval95 | None,
+    ratio: Interval95 | None,
+    before: Sequence[float],
+    after: Sequence[float],
+    params: CheckParams,
+) -> tuple[Decision, str]:
+    """DEPLOY only what is better beyond doubt, by enough, and in no pair much worse."""
+    if change is None or ratio is None:
+        return Decision.INCONCLUSIVE, "too few pairs for an interval"
+    worst = max((b - a) / a if a > 0 else 0.0 for a, b in zip(before, after, strict=True))
+    shown = f"{ratio.mean:+.1%} [{ratio.low:+.1%}, {ratio.high:+.1%}]"
+    if change.low > 0:
+        return Decision.KEEP, f"worse than the plans in service: {shown}"
+    if change.high >= 0:
+        return Decision.INCONCLUSIVE, f"not shown to be better: {shown}"
+    if -ratio.mean < params.least_gain_ratio:
+        return Decision.KEEP, f"the gain is too small to change plans for: {shown}"
+    if worst > params.worst_pair_ratio:
+        return Decision.INCONCLUSIVE, f"one day came out {worst:+.1%}: {shown}"
+    return Decision.DEPLOY, f"delay changes by {shown}"
+
+
+def _no_change(reason: str) -> Verdict:
+    return Verdict(Decision.KEEP, reason, "", (), (), (), None, None)
+
+
+def _seed(seed: int, number: int) -> int:
+    """Seeds of the check; screening and confirmation never share one."""
+    return (seed * 100_003 + number * 7 + 11) % 2_000_000_000
+
+
+def _row(candidate_id: str, seed: int, phase: str, summary: DelaySummary) -> dict[str, Any]:
+    return {
+        "candidate_id": candidate_id,
+        "seed": seed,
+        "phase": phase,
+        "vehicles": summary.vehicles,
+        "delay_s_per_veh": round(summary.delay_s_per_veh, 4),
+        "stops": round(summary.stops_per_veh, 4),
+        "teleports": summary.teleports,
+        "not_inserted": summary.not_inserted,
+    }
+
+
+def _runs_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    schema = pa.schema(
+        [
+            ("candidate_id", pa.string()),
+            ("seed", pa.int64()),
+            ("phase", pa.string()),
+            ("vehicles", pa.int64()),
+            ("delay_s_per_veh", pa.float64()),
+            ("stops", pa.float64()),
+            ("teleports", pa.int64()),
+            ("not_inserted", pa.int64()),
+        ]
+    )
+    return pa.Table.from_pylist(list(rows), schema)
+
+
+def _calibration(
+    rows: Sequence[Mapping[str, Any]], state: State, network: RoadNetwork
+) -> dict[str, Any]:
+    """How the rebuilt city compares with what the feeds showed, under the plans in service."""
+    free = np.array([k.length_m / k.free_flow_speed_mps for k in network.links.values()])
+    lost_h = float((state.flow_veh * np.maximum(state.travel_time_s - free[:, None], 0)).sum())
+    observed = lost_h / max(len(state.trips), 1)
+    base = [r["delay_s_per_veh"] for r in rows if r["candidate_id"] == IN_SERVICE]
+    return {
+        "observed_delay_s_per_veh": round(observed, 2),
+        "simulated_delay_s_per_veh": round(float(np.mean(base)), 2) if base else None,
+        "vehicles_rebuilt": len(state.trips),
+    }

@@ -1,0 +1,44 @@
+"""Paired comparison over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from traffic_brain.model.verdict import Interval95
+
+
+def interval95(values: Sequence[float]) -> Interval95 | None:
+    """Mean with its two-sided 95 % interval by Student's t; None below two values."""
+    if len(values) < 2:
+        return None
+    sample = np.asarray(values, dtype=np.float64)
+    mean = float(sample.mean())
+    error = float(sample.std(ddof=1)) / float(np.sqrt(len(sample)))
+    half = float(stats.t.ppf(0.975, len(sample) - 1)) * error
+    return Interval95(mean, mean - half, mean + half)
+
+
+def paired_change(
+    before: Sequence[float], after: Sequence[float]
+) -> tuple[Interval95 | None, Interval95 | None]:
+    """(after − before, its ratio to ``before``) with intervals over the pairs.
+
+    Raises:
+        ValueError: the sequences are not of one length.
+    """
+    pairs = list(zip(before, after, strict=True))
+    change = interval95([b - a for a, b in pairs])
+    ratio = interval95([(b - a) / a if a > 0 else 0.0 for a, b in pairs])
+    return change, ratio
+
+
+def geh(modelled: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """GEH statistic of hourly flows: √(2 (m − c)² / (m + c)); 0 where both are 0."""
+    total = modelled + counted
+    squared = np.divide(
+        2.0 * (modelled - counted) ** 2, total, out=np.zeros_like(total), where=total > 0
+    )
+    return np.asarray(np.sqrt(squared))

@@ -1,0 +1,120 @@
+"""The worlds there are: named ones from ``library/``, and any SUMO configuration file.
+
+Nothing of a world lies in this package but its description. Maps of other packages are read
+where these are installed and simply not listed where they are not; the generated city is
+always there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sim_scenarios.generated import GeneratedCity
+from traffic_brain.errors import ConfigurationError
+
+DEFAULT_HORIZON_S = 4 * 3600
+"""Longest stretch simulated of a world that does not say otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScenarioSpec:
+    """A world: where it comes from, and the times that differ from its own configuration.
+
+    Exactly one of ``sumocfg`` and ``generated`` is set. Times are simulation seconds, which
+    are seconds of the service day; None means: as the configuration has it.
+    ``time_to_teleport_s``: seconds after which SUMO lifts a blocked vehicle over the
+    blockade; -1 never.
+    """
+
+    name: str
+    title_zh: str = ""
+    title_en: str = ""
+    sumocfg: Path | None = None
+    generated: GeneratedCity | None = None
+    begin_s: int | None = None
+    end_s: int | None = None
+    time_to_teleport_s: float | None = None
+    horizon_s: int = DEFAULT_HORIZON_S
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.sumocfg is None) == (self.generated is None):
+            raise ConfigurationError(
+                f"world {self.name!r} must have either a configuration file or a generated city",
+                "give one of them",
+            )
+
+
+def available() -> list[ScenarioSpec]:
+    """Every named world that can be run here, in alphabetical order."""
+    return sorted((s for s in map(_of_toml, _library()) if s is not None), key=lambda s: s.name)
+
+
+def find(name_or_path: str | Path) -> ScenarioSpec:
+    """The world of a name, or of a path of a ``.sumocfg`` file.
+
+    Raises ConfigurationError when there is none, with the names that come near.
+    """
+    text = str(name_or_path)
+    worlds = {spec.name: spec for spec in available()}
+    if text in worlds:
+        return worlds[text]
+    path = Path(text).expanduser()
+    if path.is_file():
+        return ScenarioSpec(name=_name_of(path), sumocfg=path.resolve(), source=str(path))
+    if path.suffix == ".sumocfg" or len(path.parts) > 1:
+        raise ConfigurationError(f"no such file: {text}", "give the path of a .sumocfg file")
+    raise ConfigurationError(f"no world is called {text!r}", _what_instead(text, list(worlds)))
+
+
+def _what_instead(text: str, names: list[str]) -> str:
+    not_here = [p["name"] for p in map(_read, _library()) if p["name"] == text]
+    if not_here:
+        return "install the package it comes from: pip install 'traffic-brain[demo]'"
+    near = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
+    advice = "see: traffic-brain scenarios; or give the path of a .sumocfg file"
+    return f"did you mean {', '.join(near)}? {advice}" if near else advice
+
+
+def _name_of(path: Path) -> str:
+    """The file's name, or its folder's where the file is called something like ``run``."""
+    plain = {"run", "sumo", "config", "osm", "default", "scenario"}
+    return path.resolve().parent.name if path.stem.lower() in plain else path.stem
+
+
+def _library() -> list[Path]:
+    folder = Path(str(files("sim_scenarios"))) / "library"
+    return sorted(folder.glob("*.toml"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with path.open("rb") as source:
+        return tomllib.load(source)
+
+
+def _of_toml(path: Path) -> ScenarioSpec | None:
+    """The world a library file describes; None where its package is not installed."""
+    table = _read(path)
+    package = table.pop("package", None)
+    file = table.pop("file", None)
+    city = table.pop("generated", None)
+    unknown = set(table) - {f.name for f in fields(ScenarioSpec)}
+    if unknown:
+        raise ConfigurationError(f"{path.name} has unknown keys {sorted(unknown)}", "correct it")
+    if city is not None:
+        return ScenarioSpec(generated=GeneratedCity(**city), **table)
+    sumocfg = _file_of_package(package, file)
+    return None if sumocfg is None else ScenarioSpec(sumocfg=sumocfg, **table)
+
+
+def _file_of_package(package: str, file: str) -> Path | None:
+    """A file inside an installed package, found without importing the package."""
+    spec = find_spec(package)
+    places = (Path(p) / file for p in (spec and spec.submodule_search_locations) or ())
+    return next((path for path in places if path.is_file()), None)

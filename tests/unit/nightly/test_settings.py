@@ -1,0 +1,78 @@
+"""Settings come from the file, then from the command line; whatever is wrong is all told."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from traffic_brain.errors import ConfigurationError
+from traffic_brain.nightly.settings import NightSettings, read_settings
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "night.toml"
+
+
+def test_without_a_file_the_demonstration() -> None:
+    assert read_settings(None, {}) == NightSettings()
+
+
+def test_the_command_line_stands_above_the_file(config: Path) -> None:
+    config.write_text('world = "cologne8"\nseed = 5\nservice_day = 2026-03-02\n', encoding="utf-8")
+    settings = read_settings(config, {"seed": 7, "world": None})
+    assert (settings.world, settings.seed) == ("cologne8", 7)
+    assert settings.service_day == date(2026, 3, 2)
+
+
+def test_paths_start_at_the_folder_of_the_file(config: Path) -> None:
+    config.write_text('world = "maps/run.sumocfg"\nout = "result"\n', encoding="utf-8")
+    settings = read_settings(config, {})
+    assert settings.out == config.parent / "result"
+    assert settings.world == str(config.parent / "maps" / "run.sumocfg")
+
+
+def test_every_problem_is_told_at_once(config: Path) -> None:
+    config.write_text(
+        'sede = 1\nseed = "one"\nworkers = true\nservice_day = "today"\n', encoding="utf-8"
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings(config, {})
+    for problem in (
+        "'sede' is unknown",
+        "seed = 'one' is not a whole number",
+        "workers = True is not a whole number",
+        "service_day = 'today' is not a date",
+        "known are defects, evaluation_seeds, out, seed",
+    ):
+        assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"seed = ", b"\x00", b"\xff"])
+def test_a_file_that_is_no_toml(config: Path, content: bytes) -> None:
+    config.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="is no TOML"):
+        read_settings(config, {})
+
+
+def test_defects_are_a_table(config: Path) -> None:
+    config.write_text("[defects]\ndead_detector_ratio = 0.1\n", encoding="utf-8")
+    assert read_settings(config, {}).defects == {"dead_detector_ratio": 0.1}
+
+
+def test_a_file_that_is_not_there(config: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read"):
+        read_settings(config, {})
+
+
+def test_values_out_of_range(config: Path) -> None:
+    config.write_text("seed = -1\nevaluation_seeds = 1\n", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"seed is -1.*evaluation_seeds is 1"):
+        read_settings(config, {})
+
+
+def test_workers_are_as_many_as_cores_unless_told() -> None:
+    assert NightSettings().worker_count >= 1
+    assert NightSettings(workers=3).worker_count == 3

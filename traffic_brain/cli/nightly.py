@@ -1,0 +1,44 @@
+"""``traffic-brain nightly``: the whole loop in one command."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from traffic_brain.cli import options, output
+
+
+@click.command("nightly")
+@click.option("--config", type=options.FOLDER, help="A file such as night.toml.")
+@click.option("--world", help="A name from `traffic-brain scenarios`, or any .sumocfg file.")
+@click.option("--out", type=options.FOLDER, help="Where the night works.  [default: night]")
+@click.option("--seed", type=click.IntRange(min=0), help="Decides every random choice.")
+@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="The service day.")
+@click.option(
+    "--evaluation-seeds",
+    type=click.IntRange(min=2),
+    help="Days in the world on which the old and the new plans are compared.",
+)
+@click.option("--workers", type=click.IntRange(min=0), help="Simulations at a time; 0: all cores.")
+@options.as_json
+def command(
+    config: Path | None, day: datetime | None, as_json: bool, **told: str | int | Path | None
+) -> None:
+    """The whole loop, from a day of feeds to the page.
+
+    Record or read a day, find queues and causes, propose plans, check them in SUMO against the
+    plans in service, pack them, and write the page. Without any option: the demonstration city.
+    A night that was interrupted goes on where it was; what is unchanged is not made again.
+    """
+    from traffic_brain.cli.progress import bars_or_lines
+    from traffic_brain.nightly.night import run_night
+    from traffic_brain.nightly.settings import read_settings
+
+    overrides = {**told, "service_day": day.date() if day else None}
+    summary = run_night(read_settings(config, overrides), bars_or_lines())
+    if as_json:
+        output.print_json(summary.document())
+    else:
+        output.print_columns(summary.table())

@@ -1,0 +1,37 @@
+"""``traffic-brain optimize``: better cycles, splits and offsets, with bound and gap."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from traffic_brain.cli import options, output
+
+
+@click.command("optimize")
+@click.argument("city", type=options.FOLDER)
+@click.argument("state", type=options.FOLDER)
+@click.argument("plans", type=options.TARGET)
+@click.option(
+    "--report",
+    type=options.FOLDER,
+    help="A folder from `traffic-brain diagnose`; without it, the diagnosis is made on the way.",
+)
+@options.seed
+@options.as_json
+def command(
+    city: Path, state: Path, plans: Path, report: Path | None, seed: int, as_json: bool
+) -> None:
+    """Find better plans for the demand in STATE; write PLANS."""
+    from optimizers.params import OptimizeParams
+    from traffic_brain.nightly.runner import Nobody, run_stage
+    from traffic_brain.nightly.stages import diagnose_stage, optimize_stage
+
+    with tempfile.TemporaryDirectory() as temporary:
+        if report is None:
+            report = Path(temporary, "diagnosis")
+            run_stage(diagnose_stage(city, state, report), Nobody())
+        stage = optimize_stage(city, state, report, plans, seed=seed, params=OptimizeParams())
+        output.make(stage, as_json=as_json)

@@ -1,0 +1,86 @@
+"""``traffic-brain world``: a SUMO scenario as the city, recorded as its devices would."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from traffic_brain.cli import options, output
+
+if TYPE_CHECKING:
+    from sim_scenarios.defects import Defects
+
+
+@click.group("world")
+def command() -> None:
+    """Record a simulated city as if it were the real one."""
+
+
+@command.command("record")
+@click.argument("world")
+@click.argument("folder", type=options.TARGET)
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    default="2026-11-02",
+    show_default=True,
+    help="The first service day.",
+)
+@click.option("--days", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--defects",
+    type=options.FOLDER,
+    help="A TOML file of how bad the feeds are; `none`: complete and exact, as they never are.",
+)
+@options.seed
+@options.as_json
+def record(
+    world: str,
+    folder: Path,
+    day: datetime,
+    days: int,
+    defects: Path | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Run WORLD and write FOLDER/feeds/<day> and, apart from them, FOLDER/truth/<day>.
+
+    WORLD is a name from `traffic-brain scenarios`, or any .sumocfg file. Each day has a seed of
+    its own: the first day SEED, the second SEED + 1, and so on.
+    """
+    from sim_scenarios.scenario import prepare
+    from sim_scenarios.spec import find
+    from traffic_brain.nightly.stages import record_stage
+
+    spec, feed_defects = find(world), _defects(defects)
+    with tempfile.TemporaryDirectory() as workdir:
+        prepared = prepare(spec, Path(workdir))
+        stages = [
+            record_stage(
+                spec,
+                prepared,
+                folder / "feeds" / name,
+                folder / "truth" / name,
+                seed=seed + i,
+                defects=feed_defects,
+            )
+            for i, name in enumerate(_names(day, days))
+        ]
+        output.make(*stages, as_json=as_json)
+
+
+def _defects(path: Path | None) -> Defects:
+    from sim_scenarios.defects import NONE, Defects
+    from traffic_brain.nightly.settings import read_toml
+
+    if path == Path("none"):
+        return NONE
+    return Defects.of_table(read_toml(path) if path else {})
+
+
+def _names(first: datetime, days: int) -> list[str]:
+    return [(first + timedelta(days=i)).date().isoformat() for i in range(days)]

@@ -1,0 +1,1 @@
+"""堵点挖掘 and 堵因分析: where it jams, why, and which junctions belong together."""

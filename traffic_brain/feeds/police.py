@@ -1,0 +1,147 @@
+"""The police feed (公安交管): stop-line passes, counts and the signal controllers' log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from traffic_brain.feeds.tables import (
+    INTEGER,
+    NUMBER,
+    TEXT,
+    TIME,
+    Quarantine,
+    read_table,
+    seconds_of_day,
+)
+from traffic_brain.kernels.duplicates import repeats
+from traffic_brain.model.network import RoadNetwork
+
+FEED = "police"
+_DETECTORS = {
+    "detector_id": TEXT,
+    "junction_id": TEXT,
+    "link_id": TEXT,
+    "lane_idx": INTEGER,
+    "position_m": NUMBER,
+}
+_PASSES = {"detector_id": TEXT, "time": TIME}
+_COUNTS = {"detector_id": TEXT, "time": TIME, "interval_s": INTEGER, "count": INTEGER}
+_LOG = {
+    "junction_id": TEXT,
+    "time": TIME,
+    "plan_id": TEXT,
+    "interval_idx": INTEGER,
+    "picture": TEXT,
+}
+
+
+@dataclass(frozen=True)
+class PoliceDay:
+    """One service day of the police feed.
+
+    detectors: detector_id (index), junction_id, link_id, lane_idx.
+    passes: detector_id, link_id, lane_idx, time_s; ordered by detector and time.
+    counts: detector_id, link_id, lane_idx, time_s, interval_s, count.
+    signal_log: junction_id, time_s, plan_id, interval_idx, picture; ordered by junction and time.
+    """
+
+    detectors: pd.DataFrame
+    passes: pd.DataFrame
+    counts: pd.DataFrame
+    signal_log: pd.DataFrame
+    rows_read: int
+
+
+def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) -> PoliceDay:
+    """Read ``folder`` (``police/`` of a service day).
+
+    Raises:
+        DataRefused: a table is missing, damaged, or has not the columns of its feed.
+    """
+    detectors = read_table(folder / "detectors.parquet", _DETECTORS)
+    known = detectors["link_id"].isin(list(network.links))
+    detectors = quarantine.keep(FEED, detectors, [("unknown_link", ~known.to_numpy())])
+    detectors = detectors.drop_duplicates("detector_id").set_index("detector_id")
+    raw_passes = read_table(folder / "passes.parquet", _PASSES)
+    raw_counts = read_table(folder / "counts.parquet", _COUNTS)
+    raw_log = read_table(folder / "signal_log.parquet", _LOG)
+    return PoliceDay(
+        detectors=detectors,
+        passes=_passes(raw_passes, detectors, day, quarantine),
+        counts=_counts(raw_counts, detectors, day, quarantine),
+        signal_log=_signal_log(raw_log, network, day, quarantine),
+        rows_read=len(detectors) + len(raw_passes) + len(raw_counts) + len(raw_log),
+    )
+
+
+def _passes(
+    raw: pd.DataFrame, detectors: pd.DataFrame, day: date, quarantine: Quarantine
+) -> pd.DataFrame:
+    time_s = seconds_of_day(raw["time"], day)
+    detector_idx = detectors.index.get_indexer(raw["detector_id"])
+    milliseconds = np.nan_to_num(time_s * 1000.0).astype(np.int64)
+    passes = pd.DataFrame({"detector_idx": detector_idx, "time_s": time_s})
+    passes = quarantine.keep(
+        FEED,
+        passes,
+        [
+            ("unknown_detector", detector_idx < 0),
+            ("no_time", np.isnan(time_s)),
+            ("outside_day", (time_s < 0) | (time_s >= 86400)),
+            ("duplicate", repeats(detector_idx, milliseconds)),
+        ],
+    )
+    passes = passes.sort_values(["detector_idx", "time_s"], kind="stable", ignore_index=True)
+    place = detectors.iloc[passes["detector_idx"].to_numpy()]
+    return pd.DataFrame(
+        {
+            "detector_id": place.index.to_numpy(),
+            "link_id": place["link_id"].to_numpy(),
+            "lane_idx": place["lane_idx"].to_numpy(),
+            "time_s": passes["time_s"].to_numpy(),
+        }
+    )
+
+
+def _counts(
+    raw: pd.DataFrame, detectors: pd.DataFrame, day: date, quarantine: Quarantine
+) -> pd.DataFrame:
+    raw = raw.assign(time_s=seconds_of_day(raw["time"], day))
+    counts = quarantine.keep(
+        FEED,
+        raw,
+        [
+            ("unknown_detector", ~raw["detector_id"].isin(detectors.index).to_numpy()),
+            ("no_time", raw["time_s"].isna().to_numpy()),
+            ("bad_value", ((raw["count"] < 0) | (raw["interval_s"] <= 0)).to_numpy()),
+            ("duplicate", raw.duplicated(["detector_id", "time_s"]).to_numpy()),
+        ],
+    )
+    place = detectors.loc[counts["detector_id"], ["link_id", "lane_idx"]]
+    return counts.assign(
+        link_id=place["link_id"].to_numpy(), lane_idx=place["lane_idx"].to_numpy()
+    ).drop(columns="time")
+
+
+def _signal_log(
+    raw: pd.DataFrame, network: RoadNetwork, day: date, quarantine: Quarantine
+) -> pd.DataFrame:
+    raw = raw.assign(time_s=seconds_of_day(raw["time"], day))
+    known = raw["junction_id"].isin(list(network.junctions)).to_numpy()
+    log = quarantine.keep(
+        FEED,
+        raw,
+        [
+            ("unknown_junction", ~known),
+            ("no_time", raw["time_s"].isna().to_numpy()),
+            ("duplicate", raw.duplicated(["junction_id", "time_s"]).to_numpy()),
+        ],
+    )
+    return log.drop(columns="time").sort_values(
+        ["junction_id", "time_s"], kind="stable", ignore_index=True
+    )

@@ -1,0 +1,1 @@
+"""From four feeds to one state of the city: link states, trips, movement demand, running plans."""

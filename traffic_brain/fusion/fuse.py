@@ -1,0 +1,336 @@
+"""One service day of raw feeds into the state of the city."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from network_data.city import load_city
+from traffic_brain.clock import parse_service_day
+from traffic_brain.errors import DataRefused
+from traffic_brain.feeds import checkpoint, internet, police, transit
+from traffic_brain.feeds.tables import Quarantine
+from traffic_brain.fusion.counters import Counter, Detectors, counters, dark_bins, live_detectors
+from traffic_brain.fusion.levels import class_of, level
+from traffic_brain.fusion.link_state import (
+    LinkState,
+    internet_pace,
+    link_state,
+    pace_of_traversals,
+    probe_flow,
+)
+from traffic_brain.fusion.routes import (
+    RouteFinder,
+    fill_gaps,
+    sightings,
+    traversals,
+    without_misread,
+)
+from traffic_brain.fusion.running_plans import running_plans
+from traffic_brain.fusion.trips import WeightedTrips, movement_flows, reconstruct, whole_trips
+from traffic_brain.fusion.window import BIN_S, DEMAND_BIN_S, Window, window_of
+from traffic_brain.model.documents import plans_to_json
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.reading import to_json
+from traffic_brain.progress import Progress, silent
+
+SATURATED_SPEED_RATIO = 0.3
+"""Below this share of free flow an approach holds a standing queue: more want to pass than do."""
+SATURATED_DEMAND_RATIO = 1.15
+CHECKPOINT_RELATIVE_SD = 0.35
+BUS_RELATIVE_SD = 0.8
+BUS_QUANTILE = 0.25
+
+
+@dataclass(frozen=True)
+class _Feeds:
+    police: police.PoliceDay
+    checkpoint: checkpoint.CheckpointDay
+    internet: internet.InternetDay
+    transit: transit.TransitDay
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {
+            police.FEED: self.police.rows_read,
+            checkpoint.FEED: self.checkpoint.rows_read,
+            internet.FEED: self.internet.rows_read,
+            transit.FEED: self.transit.rows_read,
+        }
+
+
+def fuse(
+    city: Path, feeds_day: Path, out: Path, *, seed: int = 0, progress: Progress = silent
+) -> dict[str, int]:
+    """Fuse the feeds in ``feeds_day`` (a folder named by its service day) into ``out``.
+
+    Raises:
+        ConfigurationError: the folder's name is no date, or ``city`` is no city folder.
+        DataRefused: the day is not there, a table is damaged, or no usable row is left.
+    """
+    if not feeds_day.is_dir():
+        days = sorted(p.name for p in feeds_day.parent.glob("*-*-*")) or ["none"]
+        raise DataRefused(
+            f"there is no service day {feeds_day.name} in {feeds_day.parent}",
+            f"choose one of: {', '.join(days)}",
+        )
+    day = parse_service_day(feeds_day.name)
+    network = load_city(city)
+    quarantine = Quarantine()
+    progress(0.05, "reading the feeds")
+    feeds = _read(feeds_day, network, day, quarantine)
+    window = window_of(
+        [
+            feeds.police.passes["time_s"].to_numpy(),
+            feeds.checkpoint.passes["time_s"].to_numpy(),
+            feeds.internet.speeds["time_s"].to_numpy(),
+        ]
+    )
+    if window is None:
+        raise DataRefused(
+            f"no usable row of any feed on {feeds_day.name}",
+            "check the export of that day; the quarantine would have been the whole day",
+            [f"{r['feed']}: {r['rows']} rows {r['reason']}" for r in _quarantined(quarantine)],
+        )
+    progress(0.3, "link speeds")
+    first = link_state(
+        network, window, {"internet": internet_pace(feeds.internet, network, window)}
+    )
+    finder = RouteFinder(
+        network, first, feeds.checkpoint.live_links, probe_flow(feeds.internet, network), seed
+    )
+    progress(0.4, "joining checkpoint sightings to trips")
+    seen = [
+        trip
+        for links, times in sightings(feeds.checkpoint)
+        for trip in fill_gaps(links, times, finder)
+    ]
+    seen = without_misread(seen)
+    state = _second_state(network, window, feeds, finder, seen)
+    detectors = live_detectors(feeds.police)
+    counted = counters(network, feeds.police, detectors, window)
+    progress(0.7, "balancing trips with counts")
+    weighted = reconstruct(seen, finder, counted, feeds.police, window)
+    progress(0.9, "writing the state")
+    _write_links(out, network, state, weighted)
+    vehicles = _write_trips(out, weighted, window, seed)
+    _write_demand(out, network, window, weighted, counted, state)
+    plans = running_plans(feeds.police.signal_log, network)
+    (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
+    _write_health(out, feeds, detectors, window)
+    pq.write_table(quarantine.as_table(), out / "quarantine.parquet")
+    rows_read = sum(feeds.rows.values())
+    summary = {
+        "service_day": feeds_day.name,
+        "begin_s": window.begin_s,
+        "end_s": window.end_s,
+        "rows_read": rows_read,
+        "rows_used": rows_read - quarantine.total,
+        "rows_quarantined": quarantine.total,
+        "feeds": {
+            feed: {"rows_read": rows, "rows_quarantined": quarantine.rows_of(feed)}
+            for feed, rows in feeds.rows.items()
+        },
+        "vehicles": vehicles,
+        "seed": seed,
+    }
+    (out / "summary.json").write_text(to_json(summary), encoding="utf-8")
+    return {"rows_fused": rows_read - quarantine.total, "rows_quarantined": quarantine.total}
+
+
+def _read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) -> _Feeds:
+    """Read all feeds; when several are bad, all their problems come in one refusal."""
+    found: dict[str, Any] = {}
+    problems = []
+    for feed in (police, checkpoint, internet, transit):
+        try:
+            found[feed.FEED] = feed.read(folder / feed.FEED, network, day, quarantine)
+        except DataRefused as error:
+            problems.append(str(error))
+    if len(problems) == 1:
+        raise DataRefused(problems[0])
+    if problems:
+        raise DataRefused("several feeds cannot be used", "mend the exports", problems)
+    return _Feeds(**found)
+
+
+def _quarantined(quarantine: Quarantine) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = quarantine.as_table().to_pylist()
+    return rows
+
+
+def _second_state(
+    network: RoadNetwork,
+    window: Window,
+    feeds: _Feeds,
+    finder: RouteFinder,
+    seen: list[Any],
+) -> LinkState:
+    """Link state from all sources, now that checkpoint pairs are joined to paths."""
+    buses = feeds.transit.passes
+    bus_rows = buses.assign(
+        link_idx=[network.link_idx[i] for i in buses["link_id"]],
+        time_s=buses["time_out_s"],
+        travel_time_s=buses["time_out_s"] - buses["time_in_s"],
+    )
+    sources = {
+        "internet": internet_pace(feeds.internet, network, window),
+        "checkpoint": pace_of_traversals(
+            traversals(seen, finder), network, window, CHECKPOINT_RELATIVE_SD
+        ),
+        "transit": pace_of_traversals(bus_rows, network, window, BUS_RELATIVE_SD, BUS_QUANTILE),
+    }
+    return link_state(network, window, sources)
+
+
+def _write_links(
+    out: Path, network: RoadNetwork, state: LinkState, weighted: WeightedTrips
+) -> None:
+    window = state.window
+    bins, links = window.bin_count, list(network.links)
+    flow = np.zeros((len(links), bins))
+    for trip, weight in zip(weighted.trips, weighted.weights, strict=True):
+        for link, at_s in zip(trip.links, trip.exit_s, strict=True):
+            if window.begin_s <= at_s < window.end_s:
+                flow[network.link_idx[link], int(at_s - window.begin_s) // BIN_S] += weight
+    classes = [class_of(link) for link in network.links.values()]
+    speed = np.round(state.speed_mps, 3)
+    levels = [level(classes[i], speed[i, b] * 3.6) for i in range(len(links)) for b in range(bins)]
+    pq.write_table(
+        pa.table(
+            {
+                "link_id": pa.array(np.repeat(np.array(links, dtype=object), bins), pa.string()),
+                "bin_start_s": np.tile(window.bin_starts, len(links)),
+                "speed_mps": speed.ravel(),
+                "travel_time_s": np.round(state.travel_time_s, 2).ravel(),
+                "travel_time_low_s": np.round(state.travel_time_low_s, 2).ravel(),
+                "travel_time_high_s": np.round(state.travel_time_high_s, 2).ravel(),
+                "flow_veh": np.round(flow, 2).ravel(),
+                "level": pa.array(levels, pa.string()),
+                "sources": pa.array(state.sources.ravel(), pa.string()),
+            }
+        ),
+        out / "link_state.parquet",
+    )
+
+
+def _write_trips(out: Path, weighted: WeightedTrips, window: Window, seed: int) -> int:
+    vehicles = whole_trips(weighted, window, seed)
+    pq.write_table(
+        pa.table(
+            {
+                "trip_idx": pa.array(range(len(vehicles)), pa.int64()),
+                "depart_s": pa.array([round(at, 1) for at, _ in vehicles], pa.float64()),
+                "links": pa.array([list(t.links) for _, t in vehicles], pa.list_(pa.string())),
+            }
+        ),
+        out / "trips.parquet",
+    )
+    return len(vehicles)
+
+
+def _write_demand(
+    out: Path,
+    network: RoadNetwork,
+    window: Window,
+    weighted: WeightedTrips,
+    counted: list[Counter],
+    state: LinkState,
+) -> None:
+    known = {(m.from_link, m.to_link): m.movement_id for m in network.movements.values()}
+    flows = movement_flows(weighted, window, lambda a, b: known.get((a, b)))
+    alone = {
+        known[c.link_id, next(iter(c.to_links))]: c.counted for c in counted if len(c.to_links) == 1
+    }
+    covered = {c.link_id for c in counted}
+    rows = []
+    for movement in network.movements.values():
+        for b, start in enumerate(window.demand_bin_starts()):
+            hours = (min(int(start) + DEMAND_BIN_S, window.end_s) - int(start)) / 3600
+            vehicles = float(flows.get(movement.movement_id, np.zeros(b + 1))[b])
+            source = "trips and counts" if movement.from_link in covered else "trips"
+            count = alone.get(movement.movement_id)
+            if count is not None and np.isfinite(count[b]):
+                vehicles, source = float(count[b]), "count"
+            saturated = _saturated(network, state, movement.from_link, int(start))
+            rows.append(
+                _demand_row(movement.movement_id, movement.junction_id, int(start))
+                | _demand_interval(vehicles, hours, saturated, source)
+            )
+    schema = pa.schema(
+        [
+            ("movement_id", pa.string()),
+            ("junction_id", pa.string()),
+            ("bin_start_s", pa.int64()),
+            ("flow_vph", pa.float64()),
+            ("demand_vph", pa.float64()),
+            ("demand_low_vph", pa.float64()),
+            ("demand_high_vph", pa.float64()),
+            ("source", pa.string()),
+        ]
+    )
+    pq.write_table(pa.Table.from_pylist(rows, schema), out / "movement_demand.parquet")
+
+
+def _saturated(network: RoadNetwork, state: LinkState, link_id: str, start_s: int) -> bool:
+    """Whether the approach stood in queue for most of a demand bin."""
+    i = network.link_idx[link_id]
+    first = (start_s - state.window.begin_s) // BIN_S
+    speeds = state.speed_mps[i, first : first + DEMAND_BIN_S // BIN_S]
+    limit = SATURATED_SPEED_RATIO * network.links[link_id].free_flow_speed_mps
+    return bool(np.median(speeds) < limit)
+
+
+def _demand_row(movement_id: str, junction_id: str, start_s: int) -> dict[str, Any]:
+    return {"movement_id": movement_id, "junction_id": junction_id, "bin_start_s": start_s}
+
+
+_RELATIVE_SD: Mapping[str, float] = {"count": 0.03, "trips and counts": 0.10, "trips": 0.25}
+
+
+def _demand_interval(vehicles: float, hours: float, saturated: bool, source: str) -> dict[str, Any]:
+    """Flow, demand and its interval: Poisson noise of the count and the error of its source."""
+    demand = vehicles * (SATURATED_DEMAND_RATIO if saturated else 1.0)
+    sd = (max(vehicles, 1.0) + (_RELATIVE_SD[source] * vehicles) ** 2) ** 0.5
+    high = demand + 1.96 * sd
+    return {
+        "flow_vph": round(vehicles / hours, 2),
+        "demand_vph": round(demand / hours, 2),
+        "demand_low_vph": round(max(vehicles - 1.96 * sd, 0.0) / hours, 2),
+        "demand_high_vph": round(high / hours, 2),
+        "source": source,
+    }
+
+
+def _write_health(out: Path, feeds: _Feeds, detectors: Detectors, window: Window) -> None:
+    rows = [
+        {"feed": police.FEED, "device_id": d, "code": "dead", "detail": f"junction {j}"}
+        for d, j in detectors.dead
+    ]
+    rows += [
+        {
+            "feed": police.FEED,
+            "device_id": "*",
+            "code": "no_data",
+            "detail": f"{start}-{start + BIN_S} s of the day",
+        }
+        for start in window.bin_starts[dark_bins(feeds.police, window)]
+    ]
+    rows += [
+        {"feed": name, "device_id": "*", "code": "no_data", "detail": "whole day"}
+        for name, empty in (
+            (checkpoint.FEED, feeds.checkpoint.passes.empty),
+            (internet.FEED, feeds.internet.speeds.empty),
+            (police.FEED, feeds.police.passes.empty),
+        )
+        if empty
+    ]
+    schema = pa.schema([(c, pa.string()) for c in ("feed", "device_id", "code", "detail")])
+    pq.write_table(pa.Table.from_pylist(rows, schema), out / "health.parquet")

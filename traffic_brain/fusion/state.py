@@ -1,0 +1,101 @@
+"""The state folder, read back as arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from traffic_brain.errors import ConfigurationError, DataRefused
+from traffic_brain.fusion.window import Window
+from traffic_brain.model.documents import plans_from_json
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.signals import SignalPlan
+
+_FILES = (
+    "link_state.parquet",
+    "movement_demand.parquet",
+    "trips.parquet",
+    "running_plans.json",
+    "summary.json",
+)
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of one service day; link axes in the network's order, movement axes too.
+
+    speed_mps, travel_time_s, flow_veh: float64[link, 5-min bin].
+    demand_vph, demand_high_vph: float64[movement, demand bin].
+    trips: (departure in seconds of the day, links) of every vehicle.
+    running_plans: junction_id -> the fixed plan that ran.
+    """
+
+    service_day: str
+    window: Window
+    speed_mps: np.ndarray
+    travel_time_s: np.ndarray
+    flow_veh: np.ndarray
+    demand_vph: np.ndarray
+    demand_high_vph: np.ndarray
+    trips: tuple[tuple[float, tuple[str, ...]], ...]
+    running_plans: Mapping[str, SignalPlan]
+    summary: Mapping[str, Any]
+
+
+def load_state(folder: Path, network: RoadNetwork) -> State:
+    """Read a state folder made for ``network``.
+
+    Raises:
+        ConfigurationError: the folder is not a state folder.
+        DataRefused: it cannot be read, or belongs to another network.
+    """
+    missing = [name for name in _FILES if not (folder / name).is_file()]
+    if missing:
+        raise ConfigurationError(
+            f"{folder} is not a state folder (no {', '.join(missing)})",
+            "make one with: traffic-brain fuse CITY FEEDS STATE",
+        )
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        plans = plans_from_json((folder / "running_plans.json").read_text(encoding="utf-8"))
+        links = pq.read_table(folder / "link_state.parquet")
+        demand = pq.read_table(folder / "movement_demand.parquet")
+        trips = pq.read_table(folder / "trips.parquet")
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataRefused(
+            f"the state folder {folder} cannot be read",
+            "fuse the day again: traffic-brain fuse CITY FEEDS STATE",
+            [str(error)],
+        ) from error
+    window = Window(int(summary["begin_s"]), int(summary["end_s"]))
+    if links.num_rows != len(network.links) * window.bin_count:
+        raise DataRefused(
+            f"the state in {folder} belongs to another network",
+            "fuse the day with the city folder that you use now",
+        )
+    departures = trips["depart_s"].to_pylist()
+    ways = trips["links"].to_pylist()
+    return State(
+        service_day=summary["service_day"],
+        window=window,
+        speed_mps=_matrix(links, "speed_mps", len(network.links)),
+        travel_time_s=_matrix(links, "travel_time_s", len(network.links)),
+        flow_veh=_matrix(links, "flow_veh", len(network.links)),
+        demand_vph=_matrix(demand, "demand_vph", len(network.movements)),
+        demand_high_vph=_matrix(demand, "demand_high_vph", len(network.movements)),
+        trips=tuple((float(d), tuple(w)) for d, w in zip(departures, ways, strict=True)),
+        running_plans={p.junction_id: p for p in plans},
+        summary=summary,
+    )
+
+
+def _matrix(table: pa.Table, column: str, rows: int) -> np.ndarray:
+    values = np.asarray(table[column].to_numpy(), dtype=np.float64)
+    return values.reshape(rows, -1) if rows else values.reshape(0, 1)

@@ -1,0 +1,171 @@
+"""The day's trips: those seen by cameras, those only detectors saw, and the weight of each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from traffic_brain.feeds.police import PoliceDay
+from traffic_brain.fusion.balance import Counts, balance
+from traffic_brain.fusion.counters import Counter
+from traffic_brain.fusion.routes import RouteFinder, Trip, depart_s, extend
+from traffic_brain.fusion.window import DEMAND_BIN_S, Window
+
+ENOUGH = 0.8
+"""A counter that known trips explain to this share needs no further trips."""
+
+
+@dataclass(frozen=True)
+class WeightedTrips:
+    """Trips with the number of vehicles each stands for, and when each began."""
+
+    trips: tuple[Trip, ...]
+    weights: np.ndarray
+    depart_s: np.ndarray
+
+
+def reconstruct(
+    seen: list[Trip],
+    finder: RouteFinder,
+    counters: list[Counter],
+    police: PoliceDay,
+    window: Window,
+) -> WeightedTrips:
+    """Extend the trips that cameras saw, add those they missed, weigh all by the counts."""
+    finder.learn(seen, counters)
+    trips = [extend(trip, finder) for trip in seen]
+    finder.learn(trips, counters)
+    trips += _missed(trips, finder, counters, police, window)
+    begun = np.array([depart_s(trip, finder) for trip in trips])
+    incidence = _incidence(trips, counters, window)
+    weights = balance(incidence, len(trips)) if len(incidence.counted) else np.ones(len(trips))
+    return WeightedTrips(tuple(trips), weights, begun)
+
+
+def _missed(
+    trips: list[Trip],
+    finder: RouteFinder,
+    counters: list[Counter],
+    police: PoliceDay,
+    window: Window,
+) -> list[Trip]:
+    """Trips for passes that no known trip explains, grown from the pass both ways.
+
+    The counter with the largest deficit comes first; each new trip also explains passes at the
+    other counters on its way.
+    """
+    explained = _Explained(counters)
+    for trip in trips:
+        explained.add(trip)
+    passes = {
+        (str(link), int(lane)): rows["time_s"].to_numpy()
+        for (link, lane), rows in police.passes.groupby(["link_id", "lane_idx"], sort=True)
+    }
+    order = sorted(range(len(counters)), key=lambda i: (explained.deficit(i), -i), reverse=True)
+    found = []
+    for i in order:
+        counter = counters[i]
+        times = np.sort(
+            np.concatenate([passes.get((counter.link_id, n), np.array([])) for n in counter.lanes])
+        )
+        times = times[(times >= window.begin_s) & (times < window.end_s)]
+        wanted = int(explained.deficit(i))
+        if wanted <= 0 or explained.ratio(i) >= ENOUGH or not len(times):
+            continue
+        for at_s in times[np.linspace(0, len(times) - 1, min(wanted, len(times))).astype(int)]:
+            trip = _grow(counter, float(at_s), finder)
+            explained.add(trip)
+            found.append(trip)
+    return found
+
+
+def _grow(counter: Counter, at_s: float, finder: RouteFinder) -> Trip:
+    """A trip through a counter at a time; its exit is drawn among the counter's movements."""
+    onward = finder.walk(counter.link_id, forward=True)
+    if not onward or onward[0] not in counter.to_links:
+        onward = [min(counter.to_links)]
+    seed = Trip((counter.link_id, onward[0]), (at_s, at_s + 5.0), (True, False))
+    return extend(seed, finder)
+
+
+class _Explained:
+    """How much of each counter the trips so far account for."""
+
+    def __init__(self, counters: list[Counter]) -> None:
+        self._at: dict[tuple[str, str], int] = {
+            (c.link_id, exit_link): i for i, c in enumerate(counters) for exit_link in c.to_links
+        }
+        self._counted = np.array([np.nansum(c.counted) for c in counters])
+        self._known = np.zeros(len(counters))
+
+    def add(self, trip: Trip) -> None:
+        for pair in zip(trip.links, trip.links[1:], strict=False):
+            i = self._at.get(pair)
+            if i is not None:
+                self._known[i] += 1
+
+    def deficit(self, i: int) -> float:
+        return float(self._counted[i] - self._known[i])
+
+    def ratio(self, i: int) -> float:
+        return float(self._known[i] / max(self._counted[i], 1.0))
+
+
+def _incidence(trips: list[Trip], counters: list[Counter], window: Window) -> Counts:
+    """Which trip passes which (counter, demand bin); bins in which nothing was heard are out."""
+    cells: dict[tuple[int, int], int] = {}
+    counted: list[float] = []
+    for i, counter in enumerate(counters):
+        for b, value in enumerate(counter.counted):
+            if np.isfinite(value):
+                cells[i, b] = len(counted)
+                counted.append(float(value))
+    at = {(c.link_id, e): i for i, c in enumerate(counters) for e in c.to_links}
+    trip_idx, count_idx = [], []
+    for t, trip in enumerate(trips):
+        for k, pair in enumerate(zip(trip.links, trip.links[1:], strict=False)):
+            b = int((trip.exit_s[k] - window.begin_s) // DEMAND_BIN_S)
+            cell = cells.get((at[pair], b)) if pair in at else None
+            if cell is not None:
+                trip_idx.append(t)
+                count_idx.append(cell)
+    return Counts(
+        np.array(trip_idx, dtype=np.int64),
+        np.array(count_idx, dtype=np.int64),
+        np.array(counted),
+    )
+
+
+def whole_trips(weighted: WeightedTrips, window: Window, seed: int) -> list[tuple[float, Trip]]:
+    """(departure, trip) for each vehicle: every trip as often as its weight says, ordered.
+
+    A weight of 1.3 becomes one vehicle, and a second with probability 0.3; copies leave up to
+    half a minute apart from the original. Trips that ended before the window are left out.
+    """
+    rng = np.random.default_rng(seed)
+    copies = np.floor(weighted.weights + rng.random(len(weighted.weights))).astype(int)
+    found = []
+    for trip, begun, n in zip(weighted.trips, weighted.depart_s, copies, strict=True):
+        for copy in range(n):
+            shift = 0.0 if copy == 0 else float(rng.uniform(-30, 30))
+            if trip.exit_s[-1] + shift >= window.begin_s and begun + shift < window.end_s:
+                found.append((max(begun + shift, float(window.begin_s)), trip))
+    return sorted(found, key=lambda item: (item[0], item[1].links))
+
+
+def movement_flows(
+    weighted: WeightedTrips, window: Window, wanted: Callable[[str, str], str | None]
+) -> dict[str, np.ndarray]:
+    """movement_id -> vehicles[demand bin]; ``wanted(from, to)`` names a movement or None."""
+    bins = len(window.demand_bin_starts())
+    flows: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(bins))
+    for trip, weight in zip(weighted.trips, weighted.weights, strict=True):
+        for k, (a, b) in enumerate(zip(trip.links, trip.links[1:], strict=False)):
+            movement_id = wanted(a, b)
+            bin_idx = int((trip.exit_s[k] - window.begin_s) // DEMAND_BIN_S)
+            if movement_id is not None and 0 <= bin_idx < bins:
+                flows[movement_id][bin_idx] += weight
+    return dict(flows)

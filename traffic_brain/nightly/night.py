@@ -1,0 +1,231 @@
+"""The whole loop over one recorded world: raw feeds to page, and what it did in the world."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from traffic_brain.nightly.runner import Watcher, run_stages
+from traffic_brain.nightly.settings import NightSettings
+
+DEMONSTRATION = ("ingolstadt21", "small")
+"""The first of these that is installed is the demonstration city."""
+
+
+@dataclass(frozen=True)
+class NightFolders:
+    """Where a night keeps what it makes."""
+
+    root: Path
+    service_day: str
+
+    @property
+    def city(self) -> Path:
+        return self.root / "city"
+
+    @property
+    def feeds(self) -> Path:
+        return self.root / "feeds" / self.service_day
+
+    @property
+    def truth(self) -> Path:
+        return self.root / "truth" / self.service_day
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def diagnosis(self) -> Path:
+        return self.root / "diagnosis"
+
+    @property
+    def plans(self) -> Path:
+        return self.root / "plans"
+
+    @property
+    def verdict(self) -> Path:
+        return self.root / "verdict"
+
+    @property
+    def package(self) -> Path:
+        return self.root / "package"
+
+    @property
+    def world(self) -> Path:
+        return self.root / "world"
+
+    @property
+    def report(self) -> Path:
+        return self.root / "report"
+
+
+@dataclass(frozen=True)
+class NightSummary:
+    """What the night found and did; every figure is read from the folders it made."""
+
+    world: str
+    folders: NightFolders
+    state: Mapping[str, Any]
+    diagnosis: Mapping[str, Any]
+    proposed_plans: int
+    verdict: Mapping[str, Any]
+    result: Mapping[str, Any]
+
+    @property
+    def page(self) -> Path:
+        return self.folders.report / "index.html"
+
+    def document(self) -> dict[str, Any]:
+        """For a machine."""
+        return {
+            "world": self.world,
+            "service_day": self.folders.service_day,
+            "fused_rows": self.state["rows_used"],
+            "quarantined_rows": self.state["rows_quarantined"],
+            "bottlenecks": self.diagnosis["bottlenecks"],
+            "corridors": self.diagnosis["corridors"],
+            "proposed_plans": self.proposed_plans,
+            "verdict": dict(self.verdict),
+            "delay_in_world": dict(self.result),
+            "package": str(self.folders.package),
+            "page": str(self.page),
+        }
+
+    def table(self) -> list[tuple[str, str]]:
+        """For a person."""
+        return [
+            ("world", f"{self.world}, service day {self.folders.service_day}"),
+            ("fused rows", f"{self.state['rows_used']:,}"),
+            ("quarantined rows", f"{self.state['rows_quarantined']:,}"),
+            ("bottlenecks", str(self.diagnosis["bottlenecks"])),
+            ("corridors", str(self.diagnosis["corridors"])),
+            ("proposed plans", str(self.proposed_plans)),
+            ("verdict", f"{self.verdict['decision']}: {self.verdict['reason']}"),
+            *_result_rows(self.result),
+            ("package", str(self.folders.package)),
+            ("page", str(self.page)),
+        ]
+
+
+def run_night(settings: NightSettings, watcher: Watcher) -> NightSummary:
+    """Run the loop in ``settings.out``; finished stages are not repeated.
+
+    Raises:
+        ConfigurationError: there is no such world, or the folder cannot be used.
+        TrafficBrainError: as a stage raises it; finished stages are kept.
+        NightIncomplete: a stage failed for a reason nobody had foreseen.
+    """
+    name = settings.world or demonstration_world()
+    out = settings.out.resolve()
+    folders = NightFolders(out, settings.service_day.isoformat())
+    with tempfile.TemporaryDirectory(prefix="traffic-brain-world-") as workdir:
+        for _ in run_stages(_stages(name, folders, settings, Path(workdir)), out, watcher):
+            pass
+    return _summary(name, folders)
+
+
+def demonstration_world() -> str:
+    """The best world of ``DEMONSTRATION`` that this machine has."""
+    from sim_scenarios.spec import available
+
+    here = {spec.name for spec in available()}
+    return next(name for name in DEMONSTRATION if name in here)
+
+
+def _stages(name: str, f: NightFolders, settings: NightSettings, workdir: Path) -> Iterator[Any]:
+    """The stages in order; each is built when the folders before it are there."""
+    from optimizers.params import OptimizeParams
+    from sim_scenarios.check import CheckParams
+    from sim_scenarios.defects import Defects
+    from sim_scenarios.scenario import prepare
+    from sim_scenarios.spec import find
+    from traffic_brain.nightly import stages
+
+    spec = find(name)
+    world = prepare(spec, workdir / "world")
+    seed = settings.seed
+    net, signals = world.network_sources()
+    yield stages.record_stage(
+        spec, world, f.feeds, f.truth, seed=seed, defects=Defects.of_table(settings.defects)
+    )
+    yield stages.import_stage(net, signals, f.city)
+    yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
+    yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
+    yield stages.optimize_stage(
+        f.city, f.state, f.diagnosis, f.plans, seed=seed, params=OptimizeParams()
+    )
+    yield stages.check_stage(
+        f.city,
+        f.state,
+        f.plans,
+        f.verdict,
+        seed=seed,
+        params=CheckParams(),
+        workers=settings.worker_count,
+    )
+    yield stages.package_stage(f.city, f.state, f.plans, f.verdict, f.package)
+    yield stages.evaluate_stage(
+        spec,
+        world,
+        f.package,
+        f.world,
+        seeds=evaluation_seeds(settings),
+        workers=settings.worker_count,
+    )
+    yield stages.report_stage(
+        city=f.city,
+        state=f.state,
+        diagnosis=f.diagnosis,
+        plans=f.plans,
+        verdict=f.verdict,
+        package=f.package,
+        world=f.world,
+        report=f.report,
+    )
+
+
+def evaluation_seeds(settings: NightSettings) -> tuple[int, ...]:
+    """Seeds of the world's later days: never the seed of the day that was recorded."""
+    first = 1_000_000 + 1000 * settings.seed
+    return tuple(range(first, first + settings.evaluation_seeds))
+
+
+def _summary(name: str, f: NightFolders) -> NightSummary:
+    def read(path: Path) -> Any:
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    plans = read(f.package / "plans.json")["plans"]
+    return NightSummary(
+        world=name,
+        folders=f,
+        state=read(f.state / "summary.json"),
+        diagnosis=read(f.diagnosis / "summary.json"),
+        proposed_plans=len(plans),
+        verdict=read(f.verdict / "verdict.json"),
+        result=read(f.world / "result.json"),
+    )
+
+
+def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not result["deployed"]:
+        return [("delay in the world", f"{result['before_mean_s']:.1f} s, plans kept")]
+    change = result["change_ratio"]
+    return [
+        (
+            "delay in the world",
+            (
+                f"{result['before_mean_s']:.1f} s before, {result['after_mean_s']:.1f} s after, "
+                f"per vehicle, mean of {len(result['seeds'])} fresh seeds "
+                f"(median {result['before_median_s']:.1f} s and {result['after_median_s']:.1f} s)"
+            ),
+        ),
+        (
+            "change",
+            f"{change['mean']:+.1%}, 95 % interval [{change['low']:+.1%}, {change['high']:+.1%}]",
+        ),
+    ]

@@ -1,0 +1,128 @@
+"""What a night is told: by ``night.toml``, by the command line, or by nobody.
+
+::
+
+    world = "ingolstadt21"           # a name from `traffic-brain scenarios`, or any .sumocfg file
+    out = "night"                    # relative paths start at the folder of this file
+    seed = 1
+    service_day = 2026-11-02
+    evaluation_seeds = 10            # days in the world on which old and new plans are compared
+    workers = 0                      # simulations at a time; 0: one for each core
+
+    [defects]                        # of the recorded feeds; whatever is left out is as usual
+    dead_detector_ratio = 0.1
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date, datetime
+from pathlib import Path
+
+from traffic_brain.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class NightSettings:
+    """The settings of a night; the defaults are the demonstration.
+
+    Raises:
+        ConfigurationError: a value is out of its range; lists all that are.
+    """
+
+    world: str | None = None
+    """None: the demonstration city, as good as this machine has one."""
+    out: Path = Path("night")
+    seed: int = 1
+    service_day: date = date(2026, 11, 2)
+    evaluation_seeds: int = 10
+    workers: int = 0
+    defects: Mapping[str, object] = field(default_factory=dict)
+    """What to change of the usual defects of the recorded feeds, by name."""
+
+    def __post_init__(self) -> None:
+        smallest = {"seed": 0, "evaluation_seeds": 2, "workers": 0}
+        problems = [
+            f"{name} is {getattr(self, name)}, but must be {least} or more"
+            for name, least in smallest.items()
+            if getattr(self, name) < least
+        ]
+        _refuse("the night's settings", problems)
+
+    @property
+    def worker_count(self) -> int:
+        """Simulations that run at a time; decides how long the night takes, never its result."""
+        return self.workers or len(os.sched_getaffinity(0))
+
+
+def read_settings(config: Path | None, overrides: Mapping[str, object]) -> NightSettings:
+    """The settings of a file, and above them what the command line says (None: nothing).
+
+    Raises:
+        ConfigurationError: the file cannot be read, or has unknown settings or values of the wrong
+            kind; lists all of them.
+    """
+    told = _read_config(config) if config else {}
+    told |= {name: value for name, value in overrides.items() if value is not None}
+    return NightSettings(**told)  # type: ignore[arg-type]  # each kind was checked
+
+
+def read_toml(path: Path) -> dict[str, object]:
+    """A TOML file.
+
+    Raises:
+        ConfigurationError: it is not there, or no TOML.
+    """
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}", "check it") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path} is no TOML: {error}", "mend it") from error
+
+
+def _read_config(config: Path) -> dict[str, object]:
+    told = read_toml(config)
+    known = {setting.name for setting in fields(NightSettings)}
+    problems = [f"'{name}' is unknown" for name in told if name not in known]
+    problems += [
+        f"{name} = {value!r} is not {_KINDS[name][1]}"
+        for name, value in told.items()
+        if name in known and not _is_of_kind(name, value)
+    ]
+    _refuse(str(config), problems, f"known are {', '.join(sorted(known))}")
+    return {name: _at(config.parent, name, value) for name, value in told.items()}
+
+
+_KINDS: Mapping[str, tuple[type, str]] = {
+    "world": (str, "a text"),
+    "out": (str, "a text"),
+    "seed": (int, "a whole number"),
+    "service_day": (date, "a date such as 2026-11-02"),
+    "evaluation_seeds": (int, "a whole number"),
+    "workers": (int, "a whole number"),
+    "defects": (dict, "a table"),
+}
+
+
+def _is_of_kind(name: str, value: object) -> bool:
+    # bool is an int to Python, and a date-time is a date
+    return isinstance(value, _KINDS[name][0]) and not isinstance(value, bool | datetime)
+
+
+def _at(folder: Path, name: str, value: object) -> object:
+    """A value as the settings hold it: paths start at the folder of the file."""
+    if name == "out":
+        return folder / str(value)
+    if name == "world" and str(value).endswith(".sumocfg"):
+        return str(folder / str(value))
+    return value
+
+
+def _refuse(what: str, problems: list[str], remedy: str = "mend the settings") -> None:
+    if problems:
+        raise ConfigurationError(f"{what}: {'; '.join(problems)}", remedy)

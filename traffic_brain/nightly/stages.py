@@ -1,0 +1,236 @@
+"""The stages, each bound to its inputs and its folder: the only place where the rooms meet.
+
+A single command and the whole night use the same stages, so that both make the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from traffic_brain.clock import parse_service_day
+from traffic_brain.nightly.runner import Stage
+from traffic_brain.progress import Progress
+
+if TYPE_CHECKING:
+    from optimizers.params import OptimizeParams
+    from sim_scenarios.check import CheckParams
+    from sim_scenarios.defects import Defects
+    from sim_scenarios.scenario import PreparedScenario
+    from sim_scenarios.spec import ScenarioSpec
+
+
+def record_stage(
+    spec: ScenarioSpec,
+    world: PreparedScenario,
+    feeds_day: Path,
+    truth_day: Path,
+    *,
+    seed: int,
+    defects: Defects,
+) -> Stage:
+    """A day in the world: the raw feeds as the city would send them and, apart, the truth.
+
+    ``world`` is ``spec`` made ready to run: it tells which files there are to be read.
+    """
+    from sim_scenarios.world import record
+
+    service_day = parse_service_day(feeds_day.name)
+    return Stage(
+        name="record",
+        inputs=_world_files(world),
+        folders=(feeds_day, truth_day),
+        work=lambda feeds, truth, progress: (
+            record(
+                spec,
+                feeds,
+                truth,
+                seed=seed,
+                service_day=service_day,
+                defects=defects,
+                progress=progress,
+            ).rows
+        ),
+        configuration={
+            **_world_settings(world),
+            "service_day": feeds_day.name,
+            "defects": asdict(defects),
+        },
+        seed=seed,
+    )
+
+
+def import_stage(net: Path, additional: Sequence[Path], city: Path) -> Stage:
+    """A SUMO network and its signal programs into a city folder."""
+    from network_data.importers.sumo_net import import_network
+
+    return Stage(
+        name="import",
+        inputs={"net": net, **{f"additional {i}": path for i, path in enumerate(additional)}},
+        folders=(city,),
+        work=lambda out, progress: import_network(net, additional, out, progress),
+        configuration={"net": net.name, "additional": [path.name for path in additional]},
+    )
+
+
+def fuse_stage(city: Path, feeds_day: Path, state: Path, *, seed: int) -> Stage:
+    """The feeds of a service day into the state of the city."""
+    from traffic_brain.fusion.fuse import fuse
+
+    return Stage(
+        name="fuse",
+        inputs={"city": city, "feeds": feeds_day},
+        folders=(state,),
+        work=lambda out, progress: fuse(city, feeds_day, out, seed=seed, progress=progress),
+        configuration={"service_day": feeds_day.name},
+        seed=seed,
+    )
+
+
+def diagnose_stage(city: Path, state: Path, report: Path) -> Stage:
+    """The state into bottlenecks, causes and corridors."""
+    from traffic_brain.diagnosis.diagnose import diagnose
+
+    return Stage(
+        name="diagnose",
+        inputs={"city": city, "state": state},
+        folders=(report,),
+        work=lambda out, progress: diagnose(city, state, out, progress=progress),
+    )
+
+
+def optimize_stage(
+    city: Path, state: Path, report: Path, plans: Path, *, seed: int, params: OptimizeParams
+) -> Stage:
+    """State and diagnosis into candidates: plans that should be better than those in service."""
+    from optimizers.solve import optimize
+
+    return Stage(
+        name="optimize",
+        inputs={"city": city, "state": state, "diagnosis": report},
+        folders=(plans,),
+        work=lambda out, progress: optimize(
+            city, state, report, out, seed=seed, params=params, progress=progress
+        ),
+        configuration=asdict(params),
+        seed=seed,
+    )
+
+
+def check_stage(
+    city: Path,
+    state: Path,
+    plans: Path,
+    verdict: Path,
+    *,
+    seed: int,
+    params: CheckParams,
+    workers: int | None = None,
+) -> Stage:
+    """Candidates against the plans in service, in SUMO, with paired seeds."""
+    from sim_scenarios.check import check
+
+    return Stage(
+        name="check",
+        inputs={"city": city, "state": state, "plans": plans},
+        folders=(verdict,),
+        work=lambda out, progress: check(
+            city,
+            state,
+            plans,
+            out,
+            seed=seed,
+            params=params,
+            workers=workers,
+            progress=progress,
+        ),
+        configuration=asdict(params),
+        seed=seed,
+    )
+
+
+def package_stage(city: Path, state: Path, plans: Path, verdict: Path, package: Path) -> Stage:
+    """The verdict's plans with all that a control room needs to load them, or to go back."""
+    from traffic_brain.deployment.package import build
+
+    return Stage(
+        name="package",
+        inputs={"city": city, "state": state, "plans": plans, "verdict": verdict},
+        folders=(package,),
+        work=lambda out, _: build(city, state, plans, verdict, out),
+    )
+
+
+def evaluate_stage(
+    spec: ScenarioSpec,
+    world: PreparedScenario,
+    package: Path,
+    result: Path,
+    *,
+    seeds: Sequence[int],
+    workers: int | None = None,
+) -> Stage:
+    """What the package does in the world, on days it was not made from."""
+    from traffic_brain.nightly.evaluation import evaluate_package
+
+    return Stage(
+        name="evaluate",
+        inputs={"package": package, **_world_files(world)},
+        folders=(result,),
+        work=lambda out, progress: evaluate_package(
+            spec, package, out, seeds=seeds, workers=workers, progress=progress
+        ),
+        configuration={**_world_settings(world), "seeds": list(seeds)},
+    )
+
+
+def report_stage(
+    *,
+    city: Path,
+    state: Path,
+    diagnosis: Path,
+    plans: Path,
+    verdict: Path,
+    package: Path,
+    world: Path | None,
+    report: Path,
+) -> Stage:
+    """The page, from the folders of the night."""
+    from traffic_brain.report.page import write
+
+    inputs = {
+        "city": city,
+        "state": state,
+        "diagnosis": diagnosis,
+        "plans": plans,
+        "verdict": verdict,
+        "package": package,
+    }
+
+    def work(out: Path, progress: Progress) -> dict[str, int]:
+        progress(0.0, "writing the page")
+        write(**inputs, world=world, out=out)
+        return {"pages": 1}
+
+    return Stage(
+        name="report",
+        inputs=inputs if world is None else {**inputs, "world": world},
+        folders=(report,),
+        work=work,
+    )
+
+
+def _world_files(world: PreparedScenario) -> dict[str, Path]:
+    return {f"world {i}": path for i, path in enumerate(world.source_files)}
+
+
+def _world_settings(world: PreparedScenario) -> dict[str, object]:
+    return {
+        "world": world.name,
+        "begin_s": world.begin_s,
+        "end_s": world.end_s,
+        "step_s": world.step_s,
+        "time_to_teleport_s": world.time_to_teleport_s,
+    }

@@ -1,0 +1,1 @@
+"""Pages, maps and time–space diagrams from saved folders; recomputes nothing."""

@@ -1,0 +1,356 @@
+"""One self-contained HTML page of a night: no server, and no request leaves it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from statistics import fmean
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from plotly.offline import get_plotlyjs
+
+from traffic_brain.model.findings import Corridor
+from traffic_brain.model.verdict import Decision, Interval95
+from traffic_brain.report import diagram, tables, timespace
+from traffic_brain.report.figures import CONFIG, Figure
+from traffic_brain.report.link_map import LEVEL_COLOURS, map_data, map_figure
+from traffic_brain.report.paired import paired_figure
+from traffic_brain.report.phrases import translated
+from traffic_brain.report.saved import Night, Pairs, Row, load_night
+from traffic_brain.report.texts import WORDS, Words, clock, code_words, number, percent, words
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure of the head."""
+
+    label: Words
+    value: str | Words
+    unit: Words | str
+    note: str | Words
+
+
+@dataclass(frozen=True, slots=True)
+class CorridorView:
+    """A corridor's diagram and the sentences around it."""
+
+    figure_id: str
+    corridor: Corridor
+    heading: Words
+    facts: Words
+    notes: tuple[Words, ...]
+
+
+def write(
+    *,
+    city: Path,
+    state: Path,
+    diagnosis: Path,
+    plans: Path,
+    verdict: Path,
+    package: Path,
+    world: Path | None,
+    out: Path,
+) -> None:
+    """Write ``out/index.html`` from the folders of one night; ``out`` exists.
+
+    The same folders give the same bytes.
+
+    Raises:
+        ConfigurationError: ``city`` is not a city folder.
+        DataRefused: a file is missing or damaged, or not of this program's version.
+    """
+    night = load_night(
+        city=city,
+        state=state,
+        diagnosis=diagnosis,
+        plans=plans,
+        verdict=verdict,
+        package=package,
+        world=world,
+    )
+    (out / "index.html").write_text(render(night), encoding="utf-8", newline="\n")
+
+
+def render(night: Night) -> str:
+    """The page as text."""
+    environment = _environment()
+    corridors, diagrams = _corridors(night)
+    figures = {"figure-map": map_figure(night.network, night.bottlenecks, night.junctions)}
+    figures |= diagrams | _paired_figures(night)
+    scripts = [get_plotlyjs(), _source("page.js")]
+    data = {
+        "title": _title(night),
+        "shown": words("plans.shown"),
+        "config": CONFIG,
+        "buttons": {
+            key.removeprefix("plotly."): text
+            for key, text in WORDS.items()
+            if key.startswith("plotly.")
+        },
+        "figures": figures,
+        "map": map_data(night.network, night.link_states, night.bottlenecks),
+    }
+    return environment.get_template("page.html").render(
+        night=night,
+        title=_title(night),
+        policy=content_policy(scripts),
+        scripts=[Markup(script) for script in scripts],  # noqa: S704  our own and Plotly's
+        style=Markup(_source("page.css")),  # noqa: S704  our own
+        data=script_json(data),
+        reason=translated(night.verdict.reason),
+        description=translated(night.candidate.description) if night.candidate else "",
+        tiles=_tiles(night),
+        change=_change_text(night.verdict.change_ratio),
+        bottlenecks=tables.ranked_bottlenecks(night),
+        levels=LEVEL_COLOURS,
+        corridors=corridors,
+        plans=tables.plan_rows(night),
+        candidate_facts=_candidate_facts(night),
+        feeds=tables.feed_rows(night),
+        quarantine=tables.quarantine_rows(night),
+        health=tables.health_rows(night),
+        runs=tables.run_rows(night),
+        world_facts=tables.world_facts(night),
+        calibration=tables.facts(night.calibration),
+        certificate=tables.certificate_view(night),
+        definitions=_DEFINITIONS,
+        figures=figures,
+    )
+
+
+def content_policy(scripts: Sequence[str]) -> str:
+    """The page's Content-Security-Policy: these scripts, by their hashes, and nothing else.
+
+    Plotly writes style sheets at run time, and turns a figure into a picture through a blob.
+    """
+    hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in scripts)
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def script_json(data: object) -> Markup:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(
+        data,
+        default=_words_as_json,
+        ensure_ascii=False,
+        sort_keys=True,
+        separators=(",", ":"),
+        allow_nan=False,
+    )
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704  every character that could end the element is escaped
+
+
+def both(text: Words | str) -> Markup | str:
+    """Words in both languages, one of which the page shows; other text as it is."""
+    if not isinstance(text, Words):
+        return text
+    if text.zh == text.en:
+        return escape(text.zh)
+    return Markup('<span lang="zh-CN">{}</span><span lang="en">{}</span>').format(text.zh, text.en)
+
+
+_DEFINITIONS = tuple(
+    (words(f"definition.{name}"), words(f"definition.{name}.is"))
+    for name in (
+        "delay",
+        "change",
+        "interval",
+        "bottleneck",
+        "savable",
+        "offset",
+        "bandwidth",
+        "saturation",
+        "imbalance",
+    )
+)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("traffic_brain.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"both": both, "clock": clock, "number": number, "percent": percent}
+    environment.globals |= {"t": lambda key, **values: both(words(key, **values))}
+    environment.globals |= {"words": words, "code_words": code_words}
+    return environment
+
+
+def _source(name: str) -> str:
+    return files("traffic_brain.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _sha256(text: str) -> str:
+    return b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _words_as_json(value: object) -> Mapping[str, str]:
+    if isinstance(value, Words):
+        return {"zh": value.zh, "en": value.en}
+    raise TypeError(f"{type(value).__name__} has no place in a figure")
+
+
+def _title(night: Night) -> Words:
+    place = f"{night.network.name} · {night.summary['service_day']}"
+    name = words("page.title")
+    return Words(f"{name.zh} · {place}", f"{name.en} · {place}")
+
+
+def _tiles(night: Night) -> list[Tile]:
+    summary, bottlenecks = night.summary, night.bottlenecks
+    refused = summary["rows_quarantined"]
+    share = refused / summary["rows_read"] if summary["rows_read"] else None
+    delay = sum(b.delay_veh_h for b in bottlenecks)
+    return [
+        _change_tile(night.verdict.change_ratio),
+        _world_tile(night.world_runs),
+        Tile(
+            words("head.bottlenecks"),
+            number(len(bottlenecks), 0),
+            "",
+            words("head.bottlenecks.delay", delay=number(delay)),
+        ),
+        Tile(
+            words("head.plans"),
+            number(len(night.proposed), 0),
+            "",
+            _plans_note(night),
+        ),
+        Tile(
+            words("head.rows_used"),
+            number(summary["rows_used"], 0),
+            "",
+            words("head.rows_read", rows=number(summary["rows_read"], 0)),
+        ),
+        Tile(
+            words("head.quarantined"),
+            number(refused, 0),
+            "",
+            words("head.quarantined.share", share=percent(share)),
+        ),
+    ]
+
+
+def _plans_note(night: Night) -> Words:
+    if night.proposed and night.verdict.decision is not Decision.DEPLOY:
+        return words("head.plans.kept")
+    return words("head.plans.of", count=number(len(night.network.junctions), 0))
+
+
+def _change_text(change: Interval95 | None) -> dict[str, str] | None:
+    if change is None:
+        return None
+    return {name: percent(getattr(change, name), signed=True) for name in ("mean", "low", "high")}
+
+
+def _change_tile(change: Interval95 | None) -> Tile:
+    shown = _change_text(change)
+    if shown is None:
+        return Tile(words("head.change"), "–", "", words("head.no_interval"))
+    note = words("head.interval", low=shown["low"], high=shown["high"])
+    return Tile(words("head.change"), shown["mean"], "", note)
+
+
+def _world_tile(world: Pairs | None) -> Tile:
+    label = words("head.world")
+    if world is None:
+        return Tile(label, words("head.no_world.value"), "", words("head.no_world"))
+    old = number(fmean(world.in_service_s_per_veh))
+    if not world.proposed_s_per_veh:
+        return Tile(label, old, words("unit.s_per_veh"), words("head.world.kept"))
+    new = number(fmean(world.proposed_s_per_veh))
+    shown = _change_text(world.change_ratio)
+    note = words("head.world.change", **shown) if shown else words("head.no_interval")
+    return Tile(label, f"{old} → {new}", words("unit.s_per_veh"), note)
+
+
+def _corridors(night: Night) -> tuple[list[CorridorView], dict[str, Figure]]:
+    views, figures = [], {}
+    for i, corridor in enumerate(night.corridors, start=1):
+        figure_id = f"figure-corridor-{i}"
+        saved = night.candidate.corridors.get(corridor.corridor_id) if night.candidate else None
+        view, figure = _corridor(night, corridor, saved, figure_id)
+        views.append(view)
+        figures[figure_id] = figure
+    return views, figures
+
+
+def _corridor(
+    night: Night, corridor: Corridor, saved: Row | None, figure_id: str
+) -> tuple[CorridorView, Figure]:
+    network = night.network
+    travel = diagram.travel_of(network, corridor, saved)
+    sets = [(words("corridor.in_service"), night.running)]
+    changed = any(j in night.proposed for j in corridor.junction_ids)
+    if changed:
+        sets.append((words("corridor.proposed"), {**night.running, **night.proposed}))
+    panels = [
+        diagram.panel(name, network, corridor, plans, travel, night.demand_vph)
+        for name, plans in sets
+    ]
+    notes = [words("corridor.travel_saved" if travel.saved else "corridor.travel_free")]
+    if saved is not None:
+        notes.insert(0, _saved_bands(saved))
+    if not changed:
+        notes.insert(0, words("corridor.unchanged"))
+    view = CorridorView(
+        figure_id,
+        corridor,
+        words("corridor.name", name=corridor.name),
+        words(
+            "corridor.facts",
+            junctions=len(corridor.junction_ids),
+            length=f"{timespace.distances_m(network, corridor)[-1] / 1000:.1f} km",
+            out=number(corridor.out_flow_vph, 0),
+            back=number(corridor.back_flow_vph, 0),
+        ),
+        tuple(notes),
+    )
+    return view, diagram.corridor_figure(network, corridor, panels)
+
+
+def _saved_bands(saved: Row) -> Words:
+    return words(
+        "corridor.saved_bands",
+        out=number(saved["out_bandwidth_s"], 0),
+        back=number(saved["back_bandwidth_s"], 0),
+        cycle=number(saved["cycle_s"], 0),
+    )
+
+
+def _paired_figures(night: Night) -> dict[str, Figure]:
+    runs = {"figure-check": night.check, "figure-world": night.world_runs}
+    return {
+        name: paired_figure(found)
+        for name, found in runs.items()
+        if found and found.proposed_s_per_veh
+    }
+
+
+def _candidate_facts(night: Night) -> list[Words]:
+    if night.candidate is None:
+        return []
+    facts = night.candidate.facts
+    found = []
+    if facts.get("predicted_delay_s_per_veh") is not None:
+        found.append(words("candidate.predicted", delay=number(facts["predicted_delay_s_per_veh"])))
+    if facts.get("gap") is not None:
+        found.append(words("candidate.gap", gap=percent(facts["gap"])))
+    if facts.get("status"):
+        found.append(words("candidate.status", status=facts["status"]))
+    return found

@@ -1,0 +1,55 @@
+"""Sentences that stages save in English, in Chinese.
+
+A stage's sentence carries figures; the patterns here know its shape. A sentence of a shape that
+is not known is shown as it was saved.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from traffic_brain.report.texts import Words
+
+
+def translated(sentence: str) -> Words:
+    """A saved sentence in both languages."""
+    for pattern, chinese in _PATTERNS:
+        found = pattern.fullmatch(sentence)
+        if found:
+            parts = (translated(part).zh for part in found.groups())
+            return Words(chinese.format(*parts), sentence)
+    return Words(sentence, sentence)
+
+
+_SENTENCES: Sequence[tuple[str, str]] = (
+    # evidence of a bottleneck
+    (r"next link (.+) runs at (.+) of its free-flow speed", "下游路段 {} 的车速仅为自由流的 {}"),
+    (r"no fixed signal plan at the head of the queue", "排队头部没有固定配时方案"),
+    (r"redesign, do not retime: (.+)", "应改造渠化，不宜只调配时：{}"),
+    (r"green is enough but vehicles meet red: (.+)", "绿灯够用，但车辆到达时遇红灯：{}"),
+    (
+        r"saturation (\S+) here, imbalance (\S+), sum of critical flow ratios (\S+), cycle (\S+) s",
+        "本进口饱和度 {}，失衡 {}，关键流率比之和 {}，周期 {} 秒",
+    ),
+    # reason of a verdict
+    (r"delay changes by (.+)", "延误变化 {}"),
+    (r"worse than the plans in service: (.+)", "比现行方案差：{}"),
+    (r"not shown to be better: (.+)", "未能证明更好：{}"),
+    (r"the gain is too small to change plans for: (.+)", "改善太小，不值得更换方案：{}"),
+    (r"one day came out (\S+): (.+)", "其中一天的结果为 {}：{}"),
+    (r"too few pairs for an interval", "配对次数太少，无法给出区间"),
+    (r"no plan was proposed: nothing here can be retimed", "没有可以调整配时的路口"),
+    (r"the feeds show no vehicle that could be simulated", "数据中没有可以仿真的车辆"),
+    (
+        r"no candidate was better than the plans in service in the screening",
+        "初筛中没有一组候选方案优于现行方案",
+    ),
+    # description of a set of plans
+    (r"common cycle of (\d+) s, (.+)", "统一周期 {} 秒，{}"),
+    (r"cycles as in service, (.+)", "周期不变，{}"),
+    (r"each junction its own best cycle, (.+)", "各路口采用各自最佳周期，{}"),
+    (r"green waves", "绿波协调"),
+    (r"offsets of least delay", "相位差使延误最小"),
+)
+_PATTERNS = tuple((re.compile(english), chinese) for english, chinese in _SENTENCES)

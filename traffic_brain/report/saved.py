@@ -1,0 +1,288 @@
+"""One night as its stages saved it, read for showing: nothing here is computed anew."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import isnan
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from network_data.city import load_city
+from traffic_brain.errors import DataRefused
+from traffic_brain.fusion.levels import LEVELS
+from traffic_brain.model.documents import (
+    bottleneck_from_dict,
+    candidates_from_dict,
+    corridor_from_dict,
+    plans_from_dict,
+    verdict_from_dict,
+)
+from traffic_brain.model.findings import Bottleneck, Corridor
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.reading import read_json
+from traffic_brain.model.signals import SignalPlan
+from traffic_brain.model.verdict import Interval95, Verdict
+
+Row = Mapping[str, Any]
+
+MAX_PICTURES = 96
+"""The map's slider shows at most so many bins: a whole day in quarters of an hour."""
+NO_LEVEL = "-"
+"""Level code of a link without state; the others are indices into ``LEVELS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStates:
+    """Levels and speeds of the drawn links, one string per bin.
+
+    ``levels[bin][link]`` is one character, an index into ``LEVELS`` or ``NO_LEVEL``;
+    ``speeds_kmh[bin][link]`` is a whole number, or -1 for none.
+    """
+
+    link_ids: tuple[str, ...]
+    bins_s: tuple[int, ...]
+    levels: tuple[str, ...]
+    speeds_kmh: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Delay per vehicle under both sets of plans, paired by seed."""
+
+    seeds: tuple[int, ...]
+    in_service_s_per_veh: tuple[float, ...]
+    proposed_s_per_veh: tuple[float, ...]
+    change_ratio: Interval95 | None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The plans that were judged, with what the optimiser said of them."""
+
+    candidate_id: str
+    description: str
+    facts: Row
+    plans: Mapping[str, SignalPlan]
+    corridors: Mapping[str, Row]
+
+
+@dataclass(frozen=True)
+class Night:
+    """Everything the page shows."""
+
+    network: RoadNetwork
+    summary: Row
+    link_states: LinkStates
+    health: Sequence[Row]
+    quarantine: Sequence[Row]
+    running: Mapping[str, SignalPlan]
+    demand_vph: Mapping[str, float]
+    """Mean over the day's bins, by movement."""
+    bottlenecks: Sequence[Bottleneck]
+    corridors: Sequence[Corridor]
+    junctions: Mapping[str, Row]
+    candidate: Candidate | None
+    candidate_count: int
+    verdict: Verdict
+    runs: Sequence[Row]
+    calibration: Row
+    certificate: Row
+    world: Row | None
+    """What the package did in the world; None where there is no world to ask."""
+
+    @cached_property
+    def check(self) -> Pairs:
+        """The runs that the verdict rests on."""
+        return Pairs(
+            self.verdict.seeds,
+            self.verdict.in_service_delay_s_per_veh,
+            self.verdict.proposed_delay_s_per_veh,
+            self.verdict.change_ratio,
+        )
+
+    @cached_property
+    def world_runs(self) -> Pairs | None:
+        """Runs in the world; without proposed ones where the plans were kept."""
+        return _pairs(self.world) if self.world else None
+
+    @cached_property
+    def proposed(self) -> Mapping[str, SignalPlan]:
+        """Proposed plans that differ from the one in service by more than their name."""
+        if self.candidate is None:
+            return {}
+        return {
+            junction_id: plan
+            for junction_id, plan in self.candidate.plans.items()
+            if not _same_timing(plan, self.running.get(junction_id))
+        }
+
+
+def load_night(
+    *,
+    city: Path,
+    state: Path,
+    diagnosis: Path,
+    plans: Path,
+    verdict: Path,
+    package: Path,
+    world: Path | None,
+) -> Night:
+    """Read the folders of one night.
+
+    Raises:
+        ConfigurationError: ``city`` is not a city folder.
+        DataRefused: a file is missing or damaged, or not of this program's version.
+    """
+    network = load_city(city)
+    judged = verdict_from_dict(read_json(verdict / "verdict.json"))
+    running = plans_from_dict(read_json(state / "running_plans.json"), "plans in service")
+    drawn_up = _document(plans / "candidates.json", "candidates")
+    night = Night(
+        network=network,
+        summary=_document(state / "summary.json", *_SUMMARY),
+        link_states=_link_states(state / "link_state.parquet", network),
+        health=_rows(state / "health.parquet", "feed", "device_id", "code", "detail"),
+        quarantine=_rows(state / "quarantine.parquet", "feed", "reason", "rows"),
+        running={plan.junction_id: plan for plan in running},
+        demand_vph=_mean_demand(state / "movement_demand.parquet"),
+        bottlenecks=[bottleneck_from_dict(r) for r in read_json(diagnosis / "bottlenecks.json")],
+        corridors=[corridor_from_dict(r) for r in read_json(diagnosis / "corridors.json")],
+        junctions={
+            row["junction_id"]: row
+            for row in _rows(diagnosis / "junctions.parquet", "junction_id", *_INDICES)
+        },
+        candidate=_candidate(drawn_up, judged.candidate_id),
+        candidate_count=len(drawn_up["candidates"]),
+        verdict=judged,
+        runs=_rows(verdict / "runs.parquet", *_RUNS),
+        calibration=_document(verdict / "calibration.json"),
+        certificate=_document(package / "certificate.json", "certificates", "standard"),
+        world=_document(world / "result.json", *_WORLD) if world else None,
+    )
+    _refuse_strangers(night)
+    return night
+
+
+_SUMMARY = (
+    *("service_day", "begin_s", "end_s", "rows_read", "rows_used", "rows_quarantined"),
+    "feeds",
+)
+_INDICES = ("saturation_ratio", "imbalance_ratio", "delay_veh_h")
+_RUNS = (
+    *("candidate_id", "phase", "seed", "vehicles", "delay_s_per_veh", "stops", "teleports"),
+    "not_inserted",
+)
+_WORLD = (
+    *("seeds", "in_service_delay_s_per_veh", "proposed_delay_s_per_veh", "change_ratio"),
+    *("before_mean_s", "before_median_s", "after_median_s", "in_service", "proposed"),
+)
+_AGAIN = "run the night again: its folders and this program are of different versions"
+
+
+def _document(path: Path, *fields: str) -> Row:
+    """A JSON object that has at least these fields."""
+    found = read_json(path)
+    missing = [f for f in fields if f not in found] if isinstance(found, dict) else ["an object"]
+    if missing:
+        raise DataRefused(f"{path} cannot be shown", _AGAIN, [f"no {name}" for name in missing])
+    document: Row = found
+    return document
+
+
+def _refuse_strangers(night: Night) -> None:
+    """Findings on links and junctions that the city does not have."""
+    links = [b.link_id for b in night.bottlenecks]
+    links += [i for c in night.corridors for path in c.out_paths + c.back_paths for i in path]
+    problems = [f"no link {i}" for i in dict.fromkeys(links) if i not in night.network.links]
+    if problems:
+        raise DataRefused("the diagnosis is not of this city", _AGAIN, problems)
+
+
+def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _table(path, *columns).to_pylist()
+    return rows
+
+
+def _table(path: Path, *columns: str) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        problem = str(error).splitlines()[0]
+        raise DataRefused(f"{path} cannot be read", "run the night again", [problem]) from error
+    missing = [f"no column {name}" for name in columns if name not in table.column_names]
+    if missing:
+        raise DataRefused(f"{path} cannot be shown", _AGAIN, missing)
+    return table.select(columns)
+
+
+def _link_states(path: Path, network: RoadNetwork) -> LinkStates:
+    table = _table(path, "link_id", "bin_start_s", "speed_mps", "level")
+    drawn = tuple(link.link_id for link in network.links.values() if link.car_lanes)
+    column_of = {link_id: i for i, link_id in enumerate(drawn)}
+    bins = _shown_bins(sorted(set(table["bin_start_s"].to_pylist())))
+    row_of = {bin_s: i for i, bin_s in enumerate(bins)}
+    codes = {name: str(i) for i, name in enumerate(LEVELS)}
+    levels = [[NO_LEVEL] * len(drawn) for _ in bins]
+    speeds = [[-1] * len(drawn) for _ in bins]
+    columns = (table[name].to_pylist() for name in table.column_names)
+    for link_id, bin_s, speed, level in zip(*columns, strict=True):
+        column, row = column_of.get(link_id), row_of.get(bin_s)
+        if column is None or row is None:
+            continue
+        levels[row][column] = codes.get(level, NO_LEVEL)
+        if speed is not None and not isnan(speed):
+            speeds[row][column] = round(speed * 3.6)
+    return LinkStates(
+        drawn, bins, tuple("".join(row) for row in levels), tuple(tuple(row) for row in speeds)
+    )
+
+
+def _shown_bins(bins: Sequence[int]) -> tuple[int, ...]:
+    """Every bin, or every k-th so that the page stays light."""
+    step = -(-len(bins) // MAX_PICTURES)
+    return tuple(bins[:: step or 1])
+
+
+def _mean_demand(path: Path) -> dict[str, float]:
+    table = _table(path, "movement_id", "demand_vph")
+    bins: defaultdict[str, list[float]] = defaultdict(list)
+    columns = (table[name].to_pylist() for name in table.column_names)
+    for movement_id, demand in zip(*columns, strict=True):
+        bins[movement_id].append(demand or 0.0)
+    return {movement_id: fmean(values) for movement_id, values in bins.items()}
+
+
+def _pairs(row: Row) -> Pairs:
+    change = row["change_ratio"]
+    return Pairs(
+        tuple(row["seeds"]),
+        tuple(row["in_service_delay_s_per_veh"]),
+        tuple(row["proposed_delay_s_per_veh"]),
+        Interval95(change["mean"], change["low"], change["high"]) if change else None,
+    )
+
+
+def _candidate(document: Row, candidate_id: str) -> Candidate | None:
+    plans = candidates_from_dict(document)
+    for found in document["candidates"]:
+        if found["candidate_id"] == candidate_id:
+            return Candidate(
+                candidate_id=candidate_id,
+                description=found.get("description", ""),
+                facts=found,
+                plans={p.junction_id: p for p in plans[candidate_id]},
+                corridors={c["corridor_id"]: c for c in found.get("corridors", ())},
+            )
+    return None
+
+
+def _same_timing(plan: SignalPlan, running: SignalPlan | None) -> bool:
+    """The plans differ at most by their name."""
+    return running is not None and replace(plan, plan_id=running.plan_id) == running

@@ -45,11 +45,12 @@ def write_programs(plans: Iterable[SignalPlan], path: Path) -> Path:
 
 
 def plans_in_service(scenario: PreparedScenario) -> dict[str, SignalPlan]:
-    """The plans that run in a world from its begin, where they can be plans, by junction id.
+    """The fixed plans that run in a world from its begin, by junction id.
 
-    Raises DataRefused when a file cannot be read.
+    Controllers that run no fixed plan (actuated, off) are left out. Raises DataRefused when a
+    file cannot be read.
     """
     net, additional = scenario.network_sources()
     programs = read_programs(net, additional, at_s=scenario.begin_s)
-    converted = plans_of(programs)
+    converted = plans_of({j: p for j, p in programs.items() if p.kind == "static"})
     return {j: c.plan for j, c in converted.items() if c.plan is not None}

@@ -241,7 +241,7 @@ def plan_of(program: SumoProgram) -> ConvertedPlan:
     more (if there is none: any such picture); all else belongs to the clearance of the stage
     before. The plan begins with the first such stage of the file, which is also the
     coordinated one. ``min_green_s`` and ``max_green_s`` come from ``minDur`` and ``maxDur``
-    where these leave room, and never exclude the green in service. For programs that are not
+    where these are told (a maximum only where it leaves room), and never exclude the green in service. For programs that are not
     static this is the nominal sequence, not what the controller will do.
     """
     problems = _why_no_plan(program)
@@ -338,11 +338,11 @@ def _stages(runs: Sequence[Sequence[SumoPhase]], stage_idxs: set[int]) -> tuple[
 
 def _green_bounds_s(parts: Sequence[SumoPhase], green_s: int) -> tuple[int, int]:
     """Least and greatest green: sums over the merged phases, defaults where none has room."""
+    told = any(part.min_duration_s is not None for part in parts)
     shortest = [_or(part.min_duration_s, part.duration_s) for part in parts]
     longest = [_or(part.max_duration_s, part.duration_s) for part in parts]
-    shrinks = any(low < part.duration_s for low, part in zip(shortest, parts, strict=True))
     grows = any(high > low for low, high in zip(shortest, longest, strict=True))
-    low_s = math.ceil(sum(shortest)) if shrinks else DEFAULT_MIN_GREEN_S
+    low_s = math.ceil(sum(shortest)) if told else DEFAULT_MIN_GREEN_S
     high_s = math.floor(sum(longest)) if grows else DEFAULT_MAX_GREEN_S
     return max(1, min(low_s, green_s)), max(high_s, green_s)
 

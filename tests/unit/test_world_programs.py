@@ -26,7 +26,8 @@ from traffic_brain.errors import DataRefused
 from traffic_brain.model.signals import Interval, SignalPlan
 
 BOLOGNA = Path(__file__).parents[3] / "shared/data/bologna_acosta/run.sumocfg"
-WORLDS = [*(spec.name for spec in available()), "bologna_acosta"]
+ACTUATED = "crossing"
+WORLDS = [*(s.name for s in available() if s.name != ACTUATED), "bologna_acosta"]
 
 
 def program(*phases: tuple[float, str], offset: str = "0", **more: object) -> SumoProgram:
@@ -104,7 +105,7 @@ def test_least_and_greatest_green() -> None:
     )
     first, fixed = plan(SumoProgram("J", "0", "actuated", "0", phases)).stages
     assert (first.min_green_s, first.max_green_s) == (11, 89)
-    assert (fixed.min_green_s, fixed.max_green_s) == (5, 120)
+    assert (fixed.min_green_s, fixed.max_green_s) == (30, 120)
     long = plan(program((200, "Gr"), (3, "yr"), (4, "rG"), (3, "ry"), (4, "GG")))
     assert long.stages[0].max_green_s == 200
     assert plan(program((3, "Gr"), (3, "yr"), (4, "rG"), (3, "ry"))).stages[0].min_green_s == 3
@@ -268,6 +269,14 @@ def switches(
         for second in range(int(state.time_s), end):
             shown[state.junction_id, second] = state.picture
     return shown
+
+
+def test_an_actuated_program_is_not_a_plan_in_service(tmp_path: Path) -> None:
+    scenario = prepare(find(ACTUATED), tmp_path)
+    (running,) = read_programs(*scenario.network_sources()).values()
+    assert (running.kind, running.program_id) == ("actuated", "demo")
+    assert plan(running).cycle_s > 60
+    assert plans_in_service(scenario) == {}
 
 
 @pytest.mark.parametrize("name", WORLDS)

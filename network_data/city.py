@@ -116,6 +116,7 @@ def load_city(folder: Path) -> RoadNetwork:
         ]
         movements = [Movement(**_movement_row(row)) for row in _read_rows(folder, Movement)]
         crossings = [Crossing(**row) for row in _read_rows(folder, Crossing)]
+        name, sources = about["name"], about["sources"]
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise DataRefused(
             f"the city folder {folder} cannot be read",
@@ -123,13 +124,13 @@ def load_city(folder: Path) -> RoadNetwork:
             [f"{type(error).__name__}: {error}"],
         ) from error
     return RoadNetwork(
-        name=about["name"],
+        name=name,
         links={link.link_id: link for link in links},
         connections=tuple(connections),
         movements={m.movement_id: m for m in movements},
         junctions={j: site.junction for j, site in sites.items()},
         crossings=tuple(crossings),
-        sources=about["sources"],
+        sources=sources,
     )
 
 
@@ -143,8 +144,9 @@ def _write_table(folder: Path, kind: type, rows: Iterable[Any]) -> None:
 
 
 def _read_rows(folder: Path, kind: type) -> list[dict[str, Any]]:
-    table = pq.read_table(folder / _FILES[kind], schema=SCHEMAS[kind])
-    rows: list[dict[str, Any]] = table.to_pylist()
+    schema = SCHEMAS[kind]
+    table = pq.read_table(folder / _FILES[kind], columns=schema.names).select(schema.names)
+    rows: list[dict[str, Any]] = table.cast(schema).to_pylist()
     return rows
 
 

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import networkx as nx
 import numpy as np
 
 from traffic_brain.diagnosis.capacity import PERMITTED_RATIO, START_UP_LOSS_S
@@ -22,6 +23,9 @@ from traffic_brain.model.network import Movement, RoadNetwork
 from traffic_brain.model.signals import SignalPlan
 
 RANDOM_STARTS = 40
+CLUSTER_M = 60.0
+VEHICLE_SPACE_M = 7.5
+"""Length of a standing vehicle with its gap (HCM 2000: 7.6 m)."""
 MAX_TRAVEL_S = 150.0
 
 
@@ -33,6 +37,7 @@ class Feed:
     downstream: str
     flow_vph: float
     travel_s: float
+    length_m: float
 
 
 @dataclass(frozen=True)
@@ -53,26 +58,41 @@ def movement_feeds(network: RoadNetwork, state: State, progression_ratio: float)
     """Flows from movement to next movement, counted over the trips."""
     known = {(m.from_link, m.to_link): m for m in network.movements.values()}
     vehicles: dict[tuple[str, str], int] = defaultdict(int)
-    travel: dict[tuple[str, str], float] = {}
+    shortest: dict[tuple[str, str], tuple[float, float]] = {}
     for _, links in state.trips:
         last: Movement | None = None
-        time = 0.0
+        time, length = 0.0, 0.0
         for a, b in itertools.pairwise(links):
             link = network.links[a]
             time += link.length_m / (progression_ratio * link.free_flow_speed_mps)
+            length += link.length_m
             movement = known.get((a, b))
             if movement is None:
                 continue
             if last is not None and last.junction_id != movement.junction_id:
                 pair = (last.movement_id, movement.movement_id)
                 vehicles[pair] += 1
-                travel[pair] = min(time, travel.get(pair, time))
-            last, time = movement, 0.0
+                shortest[pair] = min((time, length), shortest.get(pair, (time, length)))
+            last, time, length = movement, 0.0, 0.0
     return [
-        Feed(a, b, n / state.window.hours, travel[a, b])
+        Feed(a, b, n / state.window.hours, *shortest[a, b])
         for (a, b), n in sorted(vehicles.items())
-        if travel[a, b] <= MAX_TRAVEL_S
+        if shortest[a, b][0] <= MAX_TRAVEL_S
     ]
+
+
+def clusters(network: RoadNetwork, feeds: Sequence[Feed]) -> dict[str, frozenset[str]]:
+    """Junction -> junctions so close to each other that they must run as one.
+
+    Between stop lines less than ``CLUSTER_M`` apart only a few vehicles fit; signals that drift
+    against each other there lock the street.
+    """
+    graph: nx.Graph[str] = nx.Graph()
+    for feed in feeds:
+        if feed.length_m < CLUSTER_M:
+            a, b = (network.movements[m].junction_id for m in (feed.upstream, feed.downstream))
+            graph.add_edge(a, b)
+    return {j: frozenset(c) for c in nx.connected_components(graph) for j in c}
 
 
 def offset_problem(
@@ -147,6 +167,7 @@ def _fill(
     arrivals = np.zeros((len(downstream), cycle))
     uniform = np.zeros(len(downstream))
     service = np.zeros((len(downstream), cycle))
+    storage = np.zeros(len(downstream))
     for row, movement_id in enumerate(downstream):
         movement = network.movements[movement_id]
         fed = 0.0
@@ -159,9 +180,10 @@ def _fill(
             spread_platoon(profile * (feed.flow_vph * cycle / 3600.0), feed.travel_s, spread)
             arrivals[row] += spread
             fed += feed.flow_vph
+            storage[row] = feed.length_m * len(movement.lanes) / VEHICLE_SPACE_M
         uniform[row] = max(demand_vph[movement_id] - fed, 0.0) / 3600.0
         service[row] = service_rate(plans[movement.junction_id], movement)
-    approach_table(arrivals, uniform, service, table)
+    approach_table(arrivals, uniform, service, storage, table)
 
 
 def service_rate(plan: SignalPlan, movement: Movement) -> np.ndarray:

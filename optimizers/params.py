@@ -18,11 +18,11 @@ class OptimizeParams:
     max_candidates: how many sets of plans go on to the check.
     """
 
-    common_cycles_s: tuple[int, ...] = (50, 60, 70, 80, 90, 100, 110, 120)
+    common_cycles_s: tuple[int, ...] = (60, 70, 80, 90, 100, 110, 120)
     local_cycles_s: tuple[int, ...] = tuple(range(30, 125, 5))
     demand_reserve_ratio: float = 1.05
     progression_ratio: float = 0.9
-    max_candidates: int = 8
+    max_candidates: int = 10
 
     def __post_init__(self) -> None:
         problems = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from network_data.city import load_city
-from optimizers.offsets import Feed, best_starts, cost_of, movement_feeds, offset_problem
+from optimizers.offsets import (
+    Feed,
+    best_starts,
+    clusters,
+    cost_of,
+    movement_feeds,
+    offset_problem,
+)
 from optimizers.params import OptimizeParams
 from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, junction_problem
 from optimizers.waves import Wave, coordinate
@@ -104,8 +111,23 @@ def solve(problem: City, params: OptimizeParams, progress: Progress = silent) ->
     candidates += _kept_cycles(problem, params)
     candidates += _local(problem, params)
     safe = [c for c in candidates if not _violations(c, problem)]
-    ranked = sorted(safe, key=lambda c: (c.delay_s_per_veh, c.candidate_id))
-    return ranked[: params.max_candidates]
+    return _varied(safe)[: params.max_candidates]
+
+
+def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The best offsets of every choice of cycles, the best expected first; then the others.
+
+    The model ranks what it models; what it does not (a bus that blocks a junction) hits similar
+    plans alike, so the check should see plans that differ.
+    """
+    ranked = sorted(candidates, key=lambda c: (c.delay_s_per_veh, c.candidate_id))
+    seen: set[str] = set()
+    first, rest = [], []
+    for candidate in ranked:
+        cycles = candidate.candidate_id.rpartition("-")[0]
+        (rest if cycles in seen else first).append(candidate)
+        seen.add(cycles)
+    return first + rest
 
 
 def read_problem(city: Path, state: Path, report: Path, params: OptimizeParams, seed: int) -> City:
@@ -169,12 +191,14 @@ def _common_cycles(problem: City, params: OptimizeParams) -> list[int]:
 
 
 def _common(problem: City, cycle_s: int, params: OptimizeParams) -> list[Candidate]:
-    """One cycle for all; a junction that cannot run it takes its own best."""
+    """One cycle for all, or half of it where that costs less; else a junction's own best."""
     name = f"common-{cycle_s}"
-    splits = {}
-    for junction_id, junction in problem.problems.items():
-        found = best_splits(junction, cycle_s, name)
-        splits[junction_id] = found or _own(junction, params, name)
+    cycles = (cycle_s, cycle_s // 2) if cycle_s % 2 == 0 else (cycle_s,)
+    splits = {
+        junction_id: found
+        for group in _groups(problem)
+        for junction_id, found in _best_shared(group, cycles, params, name).items()
+    }
     return _finish(name, f"common cycle of {cycle_s} s", splits, problem, params)
 
 
@@ -189,12 +213,39 @@ def _kept_cycles(problem: City, params: OptimizeParams) -> list[Candidate]:
 
 
 def _local(problem: City, params: OptimizeParams) -> list[Candidate]:
-    """Every junction its own best cycle."""
+    """Every junction its own best cycle; junctions that stand close together share one."""
     splits = {
-        junction_id: _own(junction, params, "local")
-        for junction_id, junction in problem.problems.items()
+        junction_id: found
+        for group in _groups(problem)
+        for junction_id, found in _best_shared(
+            group, params.local_cycles_s, params, "local"
+        ).items()
     }
     return _finish("local", "each junction its own best cycle", splits, problem, params)
+
+
+def _groups(problem: City) -> list[list[JunctionProblem]]:
+    """Junctions that must share a cycle, most of them alone."""
+    together = clusters(problem.network, problem.feeds)
+    groups: dict[frozenset[str], list[JunctionProblem]] = {}
+    for junction_id, junction in problem.problems.items():
+        key = together.get(junction_id, frozenset({junction_id}))
+        groups.setdefault(key, []).append(junction)
+    return list(groups.values())
+
+
+def _best_shared(
+    group: Sequence[JunctionProblem], cycles_s: Sequence[int], params: OptimizeParams, plan_id: str
+) -> dict[str, Splits]:
+    """The cycle of least delay that the whole group can run; else each its own best."""
+    found = []
+    for cycle_s in cycles_s:
+        splits = [s for j in group if (s := best_splits(j, cycle_s, plan_id)) is not None]
+        if len(splits) == len(group):
+            found.append((sum(s.delay_veh_h_per_h for s in splits), cycle_s, splits))
+    if not found:
+        return {j.plan.junction_id: _own(j, params, plan_id) for j in group}
+    return {s.plan.junction_id: s for s in min(found, key=lambda f: f[:2])[2]}
 
 
 def _own(junction: JunctionProblem, params: OptimizeParams, plan_id: str) -> Splits:

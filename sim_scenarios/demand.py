@@ -8,6 +8,7 @@ plans of a pair drive the same draw.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -19,48 +20,61 @@ from traffic_brain.model.network import RoadNetwork
 DEPARTURE_SPREAD_S = 30.0
 REDRAW_PROB = 0.1
 """Probability that a trip does not drive, and that it drives twice."""
-_TYPE = "car"
+CAR, BUS = "car", "bus"
 
 
-def drivable_trips(state: State, network: RoadNetwork) -> list[tuple[float, tuple[str, ...]]]:
-    """Trips cut to the links that cars may use, where the way between them is open to cars."""
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """One vehicle of the rebuilt day: when it leaves, its links, ``car`` or ``bus``."""
+
+    depart_s: float
+    links: tuple[str, ...]
+    vehicle_class: str
+
+
+def drivable_vehicles(state: State, network: RoadNetwork) -> list[Vehicle]:
+    """The state's vehicles, cars cut to the longest stretch that is open to cars throughout."""
     open_ways = _open_ways(network)
-    return [
-        (depart, part)
-        for depart, links in state.trips
-        for part in _parts(links, open_ways, network)
-    ]
+    found = []
+    for (depart, links), vehicle_class in zip(state.trips, state.vehicle_classes, strict=True):
+        way = links if vehicle_class == BUS else _longest_part(links, open_ways, network)
+        if way:
+            found.append(Vehicle(depart, way, vehicle_class))
+    return found
 
 
-def write_demand(
-    trips: list[tuple[float, tuple[str, ...]]], path: Path, seed: int, scale: float = 1.0
-) -> int:
-    """Draw a day and write it as a SUMO route file; returns the number of vehicles."""
+def write_demand(vehicles: list[Vehicle], path: Path, seed: int, scale: float = 1.0) -> int:
+    """Draw a day and write it as a SUMO route file; returns the number of vehicles.
+
+    Buses keep to their timetable: they drive once, whatever the draw and the scale.
+    """
     rng = np.random.default_rng(seed)
-    drawn = rng.binomial(2, 0.5, len(trips))
-    keep = rng.random(len(trips)) < 2 * REDRAW_PROB
-    copies = np.where(keep, drawn, 1)
-    extra = scale - 1.0
-    if extra > 0:
-        copies = copies + (rng.random(len(trips)) < extra)
-    elif extra < 0:
-        copies = np.where(rng.random(len(trips)) < -extra, 0, copies)
-    departures: list[tuple[float, tuple[str, ...]]] = []
-    for (depart, links), n in zip(trips, copies, strict=True):
-        spread = rng.uniform(-DEPARTURE_SPREAD_S, DEPARTURE_SPREAD_S, int(n))
-        departures += [(max(depart + float(s), 0.0), links) for s in spread]
+    n = len(vehicles)
+    redrawn = rng.random(n) < 2 * REDRAW_PROB
+    copies = np.where(redrawn, rng.binomial(2, 0.5, n), 1)
+    if scale >= 1.0:
+        copies = copies + (rng.random(n) < scale - 1.0)
+    else:
+        copies = np.where(rng.random(n) < 1.0 - scale, 0, copies)
+    is_bus = np.array([v.vehicle_class == BUS for v in vehicles], dtype=bool)
+    copies = np.where(is_bus, 1, copies)
+    departures: list[tuple[float, int]] = []
+    for i, times in enumerate(copies):
+        spread = rng.uniform(-DEPARTURE_SPREAD_S, DEPARTURE_SPREAD_S, int(times))
+        departures += [(max(vehicles[i].depart_s + float(s), 0.0), i) for s in spread]
     departures.sort()
-    path.write_text("".join(_route_file(departures)), encoding="utf-8")
+    path.write_text("".join(_route_file(departures, vehicles)), encoding="utf-8")
     return len(departures)
 
 
-def _route_file(departures: list[tuple[float, tuple[str, ...]]]) -> Iterable[str]:
-    yield f'<routes>\n <vType id="{_TYPE}" vClass="passenger"/>\n'
-    for i, (depart, links) in enumerate(departures):
-        route = quoteattr(" ".join(links))
+def _route_file(departures: list[tuple[float, int]], vehicles: list[Vehicle]) -> Iterable[str]:
+    yield "<routes>\n"
+    yield f' <vType id="{CAR}" vClass="passenger"/>\n <vType id="{BUS}" vClass="bus"/>\n'
+    for number, (depart, i) in enumerate(departures):
+        route = quoteattr(" ".join(vehicles[i].links))
         yield (
-            f' <vehicle id="{i}" type="{_TYPE}" depart="{depart:.1f}" departLane="best"'
-            f' departSpeed="max"><route edges={route}/></vehicle>\n'
+            f' <vehicle id="{number}" type="{vehicles[i].vehicle_class}" depart="{depart:.1f}"'
+            f' departLane="best" departSpeed="max"><route edges={route}/></vehicle>\n'
         )
     yield "</routes>\n"
 
@@ -76,17 +90,16 @@ def _open_ways(network: RoadNetwork) -> set[tuple[str, str]]:
     }
 
 
-def _parts(
+def _longest_part(
     links: tuple[str, ...], open_ways: set[tuple[str, str]], network: RoadNetwork
-) -> list[tuple[str, ...]]:
-    """The longest stretch of a trip that a car can drive; none when there is no such link."""
-    runs: list[list[str]] = []
+) -> tuple[str, ...]:
+    """The longest stretch of a trip that a car can drive; empty when there is no such link."""
+    runs: list[list[str]] = [[]]
     for link in links:
         if not network.links[link].car_lanes:
             continue
-        if runs and (runs[-1][-1], link) in open_ways:
-            runs[-1].append(link)
-        else:
-            runs.append([link])
-    longest: list[str] = max(runs, key=len, default=[])
-    return [tuple(longest)] if longest else []
+        if runs[-1] and (runs[-1][-1], link) not in open_ways:
+            runs.append([])
+        runs[-1].append(link)
+    longest: list[str] = max(runs, key=len)
+    return tuple(longest)

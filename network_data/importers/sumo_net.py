@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import xml.etree.ElementTree as ET
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def _read_sumolib(net: Path) -> Any:
         return sumolib.net.readNet(
             str(net), withPedestrianConnections=True, withInternal=True, lxml=False
         )
-    except (SAXException, OSError, EOFError) as error:
+    except (SAXException, OSError, EOFError, zlib.error) as error:
         raise DataRefused(
             f"{net} is not complete XML",
             "export or copy the network again",

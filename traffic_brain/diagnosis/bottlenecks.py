@@ -2,15 +2,18 @@
 
 A link is *active* in a bin when its speed is below ``ACTIVE_SPEED_RATIO`` of free flow and its
 vehicles lose at least ``MIN_DELAY_VEH_H`` there. Among active links that lead into each other the
-one furthest downstream is the head; the others stand in its queue and are passive.
+one furthest downstream is the head; the others stand in its queue and are passive. Where they go
+round in a ring, the one that loses most is taken as the head.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import networkx as nx
 import numpy as np
 
 from traffic_brain.fusion.state import State
@@ -69,10 +72,9 @@ def queue_heads(network: RoadNetwork, state: State) -> list[QueueHead]:
     names = list(network.links)
     queue_of: dict[tuple[str, int], set[str]] = {}
     for b in range(active.shape[1]):
-        here = {names[i] for i in np.flatnonzero(active[:, b])}
-        for link in here:
-            if not any(n in here for n in onward.get(link, ())):
-                queue_of[link, b] = _queue_behind(link, here, onward)
+        here = {names[i]: float(lost[i, b]) for i in np.flatnonzero(active[:, b])}
+        for link in _heads(here, onward):
+            queue_of[link, b] = _queue_behind(link, set(here), onward)
     heads = []
     for link in sorted({link for link, _ in queue_of}):
         bins = sorted(b for name, b in queue_of if name == link)
@@ -83,7 +85,7 @@ def queue_heads(network: RoadNetwork, state: State) -> list[QueueHead]:
             cost = sum(
                 float(lost[network.link_idx[k], b])
                 for b in range(first, end)
-                for k in (link, *queue_of[link, b])
+                for k in (link, *sorted(queue_of[link, b]))
             )
             heads.append(QueueHead(link, first, end, tuple(sorted(passive)), cost))
     return sorted(heads, key=lambda h: (-h.delay_veh_h, h.link_id, h.first_bin))
@@ -92,6 +94,22 @@ def queue_heads(network: RoadNetwork, state: State) -> list[QueueHead]:
 def seconds(state: State, bin_idx: int) -> int:
     """Start of a bin in seconds of the service day."""
     return state.window.begin_s + bin_idx * BIN_S
+
+
+def _heads(active: Mapping[str, float], onward: Mapping[str, tuple[str, ...]]) -> list[str]:
+    """The links out of which no other active link leads; of a ring, the one that loses most.
+
+    Args:
+        active: link -> what its vehicles lose.
+    """
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(active)
+    graph.add_edges_from((a, b) for a in active for b in onward.get(a, ()) if b in active)
+    return [
+        max(ring, key=lambda link: (active[link], link))
+        for ring in nx.strongly_connected_components(graph)
+        if all(b in ring for a in ring for b in graph.successors(a))
+    ]
 
 
 def _queue_behind(head: str, active: set[str], onward: dict[str, tuple[str, ...]]) -> set[str]:

@@ -54,7 +54,8 @@ def journeys(network: RoadNetwork, state: State) -> Journeys:
                 ways[pair][tuple(way)] += 1
                 if len(visited) > 1:
                     through[visited[-2], visited[-1], junction] += 1
-            visited.append(junction)
+            if visited[-1:] != [junction]:  # a junction of several vertices is passed once
+                visited.append(junction)
             way = []
     paths = {pair: max(w, key=lambda path: (w[path], path)) for pair, w in ways.items()}
     return Journeys(vehicles, paths, through)

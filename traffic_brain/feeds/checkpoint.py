@@ -10,8 +10,14 @@ import numpy as np
 import pandas as pd
 
 from traffic_brain.feeds.pseudonym import UNREADABLE, tokens
-from traffic_brain.feeds.tables import TEXT, TIME, Quarantine, read_table, seconds_of_day
-from traffic_brain.kernels.duplicates import repeats
+from traffic_brain.feeds.tables import (
+    TEXT,
+    TIME,
+    Quarantine,
+    outside_day,
+    read_tables,
+    seconds_of_day,
+)
 from traffic_brain.model.network import RoadNetwork
 
 FEED = "checkpoint"
@@ -44,33 +50,39 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
     Raises:
         DataRefused: a table is missing, damaged, or has not the columns of its feed.
     """
-    sites = read_table(folder / "sites.parquet", _SITES)
-    unknown = ~sites["link_id"].isin(list(network.links)).to_numpy()
-    sites = quarantine.keep(FEED, sites, [("unknown_link", unknown)])
-    sites = sites.drop_duplicates("site_id").set_index("site_id")
-    raw = read_table(folder / "passes.parquet", _PASSES)
+    register, raw = read_tables(folder, {"sites": _SITES, "passes": _PASSES})
+    unknown = ~register["link_id"].isin(list(network.links)).to_numpy()
+    sites = quarantine.register(FEED, register, "site_id", [("unknown_link", unknown)])
     time_s = seconds_of_day(raw["time"], day)
     order = np.argsort(time_s, kind="stable")
     site_idx = sites.index.get_indexer(raw["site_id"])[order]
     time_s = time_s[order]
     token = tokens(raw["plate"].to_numpy()[order])
     passes = pd.DataFrame({"token": token, "site_idx": site_idx, "time_s": time_s})
-    key = np.where(token < 0, -np.arange(1, len(token) + 1), token)
-    window = np.nan_to_num(time_s // REPEAT_S).astype(np.int64)
     passes = quarantine.keep(
         FEED,
         passes,
         [
             ("unknown_site", site_idx < 0),
             ("no_time", np.isnan(time_s)),
-            ("outside_day", (time_s < 0) | (time_s >= 86400)),
+            ("outside_day", outside_day(time_s)),
             ("unreadable_plate", token == UNREADABLE),
-            ("duplicate", repeats(key * (len(sites) + 1) + site_idx, window)),
         ],
     )
+    passes = quarantine.keep(FEED, passes, [("duplicate", _seen_again(passes))])
     links = sites["link_id"].to_numpy()
     passes = passes.assign(link_id=links[passes["site_idx"].to_numpy()] if len(passes) else "")
     passes = passes.drop(columns="site_idx").sort_values(
         ["token", "time_s"], kind="stable", ignore_index=True
     )
-    return CheckpointDay(frozenset(links), passes, len(sites) + len(raw))
+    return CheckpointDay(frozenset(links), passes, len(register) + len(raw))
+
+
+def _seen_again(passes: pd.DataFrame) -> np.ndarray:
+    """bool[row]: True where the site saw the token less than ``REPEAT_S`` before.
+
+    Args:
+        passes: token, site_idx, time_s; ordered by time.
+    """
+    since_s = passes.groupby(["token", "site_idx"])["time_s"].diff()
+    return np.asarray(since_s < REPEAT_S)

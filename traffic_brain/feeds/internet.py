@@ -15,7 +15,9 @@ from traffic_brain.feeds.tables import (
     TEXT,
     TIME,
     Quarantine,
-    read_table,
+    no_value,
+    outside_day,
+    read_tables,
     seconds_of_day,
 )
 from traffic_brain.kernels.duplicates import repeats
@@ -47,11 +49,9 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
     Raises:
         DataRefused: a table is missing, damaged, or has not the columns of its feed.
     """
-    links = read_table(folder / "links.parquet", _LINKS)
-    unknown = ~links["link_id"].isin(list(network.links)).to_numpy()
-    links = quarantine.keep(FEED, links, [("unknown_link", unknown)])
-    links = links.drop_duplicates("provider_link_id").set_index("provider_link_id")
-    raw = read_table(folder / "speeds.parquet", _SPEEDS)
+    register, raw = read_tables(folder, {"links": _LINKS, "speeds": _SPEEDS})
+    unknown = ~register["link_id"].isin(list(network.links)).to_numpy()
+    links = quarantine.register(FEED, register, "provider_link_id", [("unknown_link", unknown)])
     time_s = seconds_of_day(raw["time"], day)
     link_idx = links.index.get_indexer(raw["provider_link_id"])
     speed = raw["speed_kmh"].to_numpy(dtype=np.float64)
@@ -62,12 +62,15 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
         [
             ("unknown_provider_link", link_idx < 0),
             ("no_time", np.isnan(time_s)),
-            ("outside_day", (time_s < 0) | (time_s >= 86400)),
+            ("outside_day", outside_day(time_s)),
+            ("bad_value", no_value(raw, "interval_s", "speed_kmh", "sample_count")),
             ("bad_value", ~np.isfinite(speed) | (speed < 0) | (samples <= 0)),
             ("speed_above_150_kmh", speed > MAX_SPEED_KMH),
-            ("duplicate", repeats(link_idx, np.nan_to_num(time_s).astype(np.int64))),
         ],
     )
+    milliseconds = np.round(kept["time_s"].to_numpy() * 1000.0).astype(np.int64)
+    again = repeats(kept["link_idx"].to_numpy(), milliseconds)
+    kept = quarantine.keep(FEED, kept, [("duplicate", again)])
     return InternetDay(
         speeds=pd.DataFrame(
             {
@@ -80,5 +83,5 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
                 "sample_count": kept["sample_count"].to_numpy(),
             }
         ),
-        rows_read=len(links) + len(raw),
+        rows_read=len(register) + len(raw),
     )

@@ -15,7 +15,9 @@ from traffic_brain.feeds.tables import (
     TEXT,
     TIME,
     Quarantine,
-    read_table,
+    no_value,
+    outside_day,
+    read_tables,
     seconds_of_day,
 )
 from traffic_brain.kernels.duplicates import repeats
@@ -38,6 +40,7 @@ _LOG = {
     "interval_idx": INTEGER,
     "picture": TEXT,
 }
+_TABLES = {"detectors": _DETECTORS, "passes": _PASSES, "counts": _COUNTS, "signal_log": _LOG}
 
 
 @dataclass(frozen=True)
@@ -63,19 +66,23 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
     Raises:
         DataRefused: a table is missing, damaged, or has not the columns of its feed.
     """
-    detectors = read_table(folder / "detectors.parquet", _DETECTORS)
-    known = detectors["link_id"].isin(list(network.links))
-    detectors = quarantine.keep(FEED, detectors, [("unknown_link", ~known.to_numpy())])
-    detectors = detectors.drop_duplicates("detector_id").set_index("detector_id")
-    raw_passes = read_table(folder / "passes.parquet", _PASSES)
-    raw_counts = read_table(folder / "counts.parquet", _COUNTS)
-    raw_log = read_table(folder / "signal_log.parquet", _LOG)
+    tables = read_tables(folder, _TABLES)
+    register, raw_passes, raw_counts, raw_log = tables
+    detectors = quarantine.register(
+        FEED,
+        register,
+        "detector_id",
+        [
+            ("unknown_link", ~register["link_id"].isin(list(network.links)).to_numpy()),
+            ("bad_value", no_value(register, "lane_idx")),
+        ],
+    )
     return PoliceDay(
         detectors=detectors,
         passes=_passes(raw_passes, detectors, day, quarantine),
         counts=_counts(raw_counts, detectors, day, quarantine),
         signal_log=_signal_log(raw_log, network, day, quarantine),
-        rows_read=len(detectors) + len(raw_passes) + len(raw_counts) + len(raw_log),
+        rows_read=sum(map(len, tables)),
     )
 
 
@@ -84,7 +91,6 @@ def _passes(
 ) -> pd.DataFrame:
     time_s = seconds_of_day(raw["time"], day)
     detector_idx = detectors.index.get_indexer(raw["detector_id"])
-    milliseconds = np.nan_to_num(time_s * 1000.0).astype(np.int64)
     passes = pd.DataFrame({"detector_idx": detector_idx, "time_s": time_s})
     passes = quarantine.keep(
         FEED,
@@ -92,10 +98,12 @@ def _passes(
         [
             ("unknown_detector", detector_idx < 0),
             ("no_time", np.isnan(time_s)),
-            ("outside_day", (time_s < 0) | (time_s >= 86400)),
-            ("duplicate", repeats(detector_idx, milliseconds)),
+            ("outside_day", outside_day(time_s)),
         ],
     )
+    milliseconds = np.round(passes["time_s"].to_numpy() * 1000.0).astype(np.int64)
+    again = repeats(passes["detector_idx"].to_numpy(), milliseconds)
+    passes = quarantine.keep(FEED, passes, [("duplicate", again)])
     passes = passes.sort_values(["detector_idx", "time_s"], kind="stable", ignore_index=True)
     place = detectors.iloc[passes["detector_idx"].to_numpy()]
     return pd.DataFrame(
@@ -117,11 +125,14 @@ def _counts(
         raw,
         [
             ("unknown_detector", ~raw["detector_id"].isin(detectors.index).to_numpy()),
-            ("no_time", raw["time_s"].isna().to_numpy()),
+            ("no_time", no_value(raw, "time_s")),
+            ("outside_day", outside_day(raw["time_s"].to_numpy())),
+            ("bad_value", no_value(raw, "count", "interval_s")),
             ("bad_value", ((raw["count"] < 0) | (raw["interval_s"] <= 0)).to_numpy()),
-            ("duplicate", raw.duplicated(["detector_id", "time_s"]).to_numpy()),
         ],
     )
+    again = counts.duplicated(["detector_id", "time_s"]).to_numpy()
+    counts = quarantine.keep(FEED, counts, [("duplicate", again)])
     place = detectors.loc[counts["detector_id"], ["link_id", "lane_idx"]]
     return counts.assign(
         link_id=place["link_id"].to_numpy(), lane_idx=place["lane_idx"].to_numpy()
@@ -138,10 +149,13 @@ def _signal_log(
         raw,
         [
             ("unknown_junction", ~known),
-            ("no_time", raw["time_s"].isna().to_numpy()),
-            ("duplicate", raw.duplicated(["junction_id", "time_s"]).to_numpy()),
+            ("no_time", no_value(raw, "time_s")),
+            ("outside_day", outside_day(raw["time_s"].to_numpy())),
+            ("bad_value", no_value(raw, "plan_id", "interval_idx", "picture")),
         ],
     )
+    again = log.duplicated(["junction_id", "time_s"]).to_numpy()
+    log = quarantine.keep(FEED, log, [("duplicate", again)])
     return log.drop(columns="time").sort_values(
         ["junction_id", "time_s"], kind="stable", ignore_index=True
     )

@@ -13,12 +13,13 @@ from collections.abc import Iterable
 
 import numpy as np
 
-_PLATE = re.compile(r"^[\u4e00-\u9fff]?[A-Z][·\- ]?[A-Z0-9]{4,6}[\u4e00-\u9fff]?$")
+_PLATE = re.compile(r"([\u4e00-\u9fff]?[A-Z])[·\- ]?([A-Z0-9]{4,6}[\u4e00-\u9fff]?)")
+"""What stands before and after the separator, which some cameras send and some do not."""
 UNREADABLE = -1
 
 
-def tokens(plates: Iterable[str | None]) -> np.ndarray:
-    """int64[row]: one number per distinct readable plate, ``UNREADABLE`` for the others.
+def tokens(plates: Iterable[object]) -> np.ndarray:
+    """int64[row]: one number per distinct readable plate, ``UNREADABLE`` for all else.
 
     The numbers are given in order of the first sighting, so that they — unlike the keyed hash
     with its fresh secret — are the same in every run over the same rows.
@@ -27,9 +28,11 @@ def tokens(plates: Iterable[str | None]) -> np.ndarray:
     seen: dict[bytes, int] = {}
     found = []
     for plate in plates:
-        if plate is None or not _PLATE.match(plate):
+        match = _PLATE.fullmatch(plate) if isinstance(plate, str) else None
+        if match is None:
             found.append(UNREADABLE)
             continue
-        digest = hashlib.blake2b(plate.encode(), key=secret, digest_size=16).digest()
+        plain = "".join(match.groups()).encode()
+        digest = hashlib.blake2b(plain, key=secret, digest_size=16).digest()
         found.append(seen.setdefault(digest, len(seen)))
     return np.array(found, dtype=np.int64)

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from traffic_brain.clock import day_start_ms
 from traffic_brain.errors import DataRefused
 
+DAY_S = 86_400
 TEXT, INTEGER, NUMBER, TIME = "text", "integer", "number", "time"
 _IS_KIND = {
     TEXT: lambda t: pa.types.is_string(t) or pa.types.is_large_string(t),
@@ -30,6 +31,32 @@ _WANTED = {
 }
 
 
+def read_tables(folder: Path, tables: Mapping[str, Mapping[str, str]]) -> list[pd.DataFrame]:
+    """Read ``<name>.parquet`` for each name -> columns, in that order.
+
+    Raises:
+        DataRefused: with the problems of all tables that cannot be used.
+    """
+    found, refused = [], []
+    for name, columns in tables.items():
+        try:
+            found.append(read_table(folder / f"{name}.parquet", columns))
+        except DataRefused as error:
+            refused.append(error)
+    refuse_together(refused)
+    return found
+
+
+def refuse_together(refused: Sequence[DataRefused]) -> None:
+    """Raise the only refusal as it is, several as one that tells them all; none: go on."""
+    if len(refused) == 1:
+        raise refused[0]
+    if refused:
+        raise DataRefused(
+            "several tables cannot be used", "mend the exports", [e.what for e in refused]
+        )
+
+
 def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     """Read the named columns of a Parquet file; dictionary-encoded text counts as text.
 
@@ -40,7 +67,9 @@ def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
         schema = pq.read_schema(path)
         problems = _column_problems(schema, columns)
         if not problems:
-            return pq.read_table(path, columns=list(columns)).to_pandas()
+            table = pq.read_table(path, columns=list(columns))
+            table.validate(full=True)  # text that is no UTF-8 would fail later, and be quoted
+            return table.to_pandas()
     except FileNotFoundError as error:
         raise DataRefused(
             f"there is no {path}", "check the feed folder and the service day"
@@ -49,7 +78,7 @@ def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
         raise DataRefused(
             f"{path} cannot be read as Parquet",
             "deliver the file again",
-            [str(error).splitlines()[0]],
+            [" ".join(str(error).split())],
         ) from error
     raise DataRefused(f"{path} has not the columns of its feed", "mend the export", problems)
 
@@ -57,8 +86,10 @@ def read_table(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
 def _column_problems(schema: pa.Schema, columns: Mapping[str, str]) -> list[str]:
     problems = []
     for name, kind in columns.items():
-        if name not in schema.names:
-            problems.append(f"column {name} is missing (has: {', '.join(schema.names)})")
+        count = schema.names.count(name)
+        if count != 1:
+            wrong = "is missing" if count == 0 else f"is there {count} times"
+            problems.append(f"column {name} {wrong} (has: {', '.join(schema.names)})")
             continue
         found = schema.field(name).type
         if pa.types.is_dictionary(found):
@@ -75,6 +106,16 @@ def seconds_of_day(times: pd.Series[pd.Timestamp], service_day: date) -> np.ndar
     )
     filled = milliseconds.to_numpy(zero_copy_only=False).astype(np.float64)
     return np.asarray((filled - day_start_ms(service_day)) / 1000.0)
+
+
+def no_value(table: pd.DataFrame, *columns: str) -> np.ndarray:
+    """bool[row]: True where any of the columns is empty."""
+    return np.asarray(table[list(columns)].isna().any(axis=1))
+
+
+def outside_day(time_s: np.ndarray) -> np.ndarray:
+    """bool[row]: True where a time is known and not of the service day."""
+    return np.asarray((time_s < 0) | (time_s >= DAY_S))
 
 
 class Quarantine:
@@ -98,6 +139,18 @@ class Quarantine:
             self.refuse(feed, reason, marked & ~bad)
             bad |= marked
         return table[~bad].reset_index(drop=True)
+
+    def register(
+        self,
+        feed: str,
+        table: pd.DataFrame,
+        key: str,
+        checks: Sequence[tuple[str, np.ndarray]],
+    ) -> pd.DataFrame:
+        """A feed's list of devices or links, indexed by ``key``: each key once, none empty."""
+        table = self.keep(feed, table, [("bad_value", no_value(table, key)), *checks])
+        table = self.keep(feed, table, [("duplicate", table.duplicated(key).to_numpy())])
+        return table.set_index(key)
 
     @property
     def total(self) -> int:

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from traffic_brain.feeds.tables import TEXT, TIME, Quarantine, read_table, seconds_of_day
+from traffic_brain.feeds.tables import (
+    TEXT,
+    TIME,
+    Quarantine,
+    no_value,
+    outside_day,
+    read_table,
+    seconds_of_day,
+)
 from traffic_brain.model.network import RoadNetwork
 
 FEED = "transit"
@@ -50,10 +58,13 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
         [
             ("unknown_link", ~raw["link_id"].isin(list(network.links)).to_numpy()),
             ("no_time", np.isnan(time_in) | np.isnan(time_out)),
+            ("outside_day", outside_day(time_in) | outside_day(time_out)),
+            ("bad_value", no_value(raw, "vehicle_id")),
             ("bad_value", time_out < time_in),
-            ("duplicate", raw.duplicated(["vehicle_id", "link_id", "time_in"]).to_numpy()),
         ],
     )
+    again = kept.duplicated(["vehicle_id", "link_id", "time_in"]).to_numpy()
+    kept = quarantine.keep(FEED, kept, [("duplicate", again)])
     passes = kept[["vehicle_idx", "line", "link_id", "time_in_s", "time_out_s"]]
     return TransitDay(
         passes.sort_values(["vehicle_idx", "time_in_s"], kind="stable", ignore_index=True),

@@ -16,7 +16,8 @@ from network_data.city import load_city
 from traffic_brain.clock import parse_service_day
 from traffic_brain.errors import DataRefused
 from traffic_brain.feeds import checkpoint, internet, police, transit
-from traffic_brain.feeds.tables import Quarantine
+from traffic_brain.feeds.tables import Quarantine, refuse_together
+from traffic_brain.fusion.buses import bus_trips, without_buses
 from traffic_brain.fusion.counters import Counter, Detectors, counters, dark_bins, live_detectors
 from traffic_brain.fusion.levels import class_of, level
 from traffic_brain.fusion.link_state import (
@@ -109,7 +110,7 @@ def fuse(
     progress(0.4, "joining checkpoint sightings to trips")
     seen = [
         trip
-        for links, times in sightings(feeds.checkpoint)
+        for links, times in without_buses(sightings(feeds.checkpoint), feeds.transit)
         for trip in fill_gaps(links, times, finder)
     ]
     seen = without_misread(seen)
@@ -117,7 +118,7 @@ def fuse(
     detectors = live_detectors(feeds.police)
     counted = counters(network, feeds.police, detectors, window)
     progress(0.7, "balancing trips with counts")
-    weighted = reconstruct(seen, finder, counted, feeds.police, window)
+    weighted = reconstruct(seen, bus_trips(feeds.transit), finder, counted, feeds.police, window)
     progress(0.9, "writing the state")
     _write_links(out, network, state, weighted)
     vehicles = _write_trips(out, weighted, window, seed)
@@ -148,16 +149,13 @@ def fuse(
 def _read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) -> _Feeds:
     """Read all feeds; when several are bad, all their problems come in one refusal."""
     found: dict[str, Any] = {}
-    problems = []
+    refused = []
     for feed in (police, checkpoint, internet, transit):
         try:
             found[feed.FEED] = feed.read(folder / feed.FEED, network, day, quarantine)
         except DataRefused as error:
-            problems.append(str(error))
-    if len(problems) == 1:
-        raise DataRefused(problems[0])
-    if problems:
-        raise DataRefused("several feeds cannot be used", "mend the exports", problems)
+            refused.append(error)
+    refuse_together(refused)
     return _Feeds(**found)
 
 
@@ -227,8 +225,11 @@ def _write_trips(out: Path, weighted: WeightedTrips, window: Window, seed: int) 
         pa.table(
             {
                 "trip_idx": pa.array(range(len(vehicles)), pa.int64()),
-                "depart_s": pa.array([round(at, 1) for at, _ in vehicles], pa.float64()),
-                "links": pa.array([list(t.links) for _, t in vehicles], pa.list_(pa.string())),
+                "depart_s": pa.array([round(at, 1) for at, _, _ in vehicles], pa.float64()),
+                "links": pa.array([list(t.links) for _, t, _ in vehicles], pa.list_(pa.string())),
+                "vehicle_class": pa.array(
+                    ["bus" if is_bus else "car" for _, _, is_bus in vehicles], pa.string()
+                ),
             }
         ),
         out / "trips.parquet",
@@ -247,7 +248,9 @@ def _write_demand(
     known = {(m.from_link, m.to_link): m.movement_id for m in network.movements.values()}
     flows = movement_flows(weighted, window, lambda a, b: known.get((a, b)))
     alone = {
-        known[c.link_id, next(iter(c.to_links))]: c.counted for c in counted if len(c.to_links) == 1
+        known[c.link_id, next(iter(c.to_links))]: c.counted
+        for c in counted
+        if len(c.to_links) == 1 and c.complete
     }
     covered = {c.link_id for c in counted}
     rows = []

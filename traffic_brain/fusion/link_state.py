@@ -99,6 +99,8 @@ def pace_of_traversals(
     a lower one for buses, which also stand at stops.
     """
     estimate = PaceEstimate.unseen(len(network.links), window.bin_count)
+    time_s = traversals["time_s"]
+    traversals = traversals[(time_s >= window.begin_s) & (time_s < window.end_s)]
     if traversals.empty:
         return estimate
     length = np.array([link.length_m for link in network.links.values()])

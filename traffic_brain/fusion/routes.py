@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 
 from traffic_brain.feeds.checkpoint import CheckpointDay
-from traffic_brain.fusion.counters import Counter
+from traffic_brain.fusion.counters import TURN_WEIGHT, Counter
 from traffic_brain.fusion.link_state import LinkState
+from traffic_brain.fusion.turning import turning_flows
 from traffic_brain.model.network import Connection, Link, RoadNetwork, Turn
 
 MISSED_RATIO = 0.05
@@ -37,11 +38,11 @@ STAY_SHARE = 0.03
 """Share of vehicles that begin or end on a link, against those that merely pass it."""
 MAX_WALK_LINKS = 60
 VALUE_ROUNDS = 60
-LANE_PRIOR = 0.3
+UNCOUNTED_VEH = 0.3
+"""Worth of a through movement that nobody counted, against vehicles counted elsewhere."""
 DOUBLES_BACK_COSINE = -0.85
 LEAST_PROBES = 0.5
 """A way on which no probe was seen may still be taken."""
-_TURN_PRIOR = {Turn.THROUGH: 1.0, Turn.RIGHT: 0.4, Turn.LEFT: 0.4, Turn.UTURN: 0.0}
 _TURN_S = {Turn.THROUGH: 0.0, Turn.RIGHT: 1.0, Turn.LEFT: 3.0, Turn.UTURN: 20.0}
 """What a driver counts against a turn when choosing a way."""
 
@@ -93,6 +94,7 @@ class RouteFinder:
         self._graphs = [self._link_graph(free), self._link_graph(observed)]
         self._paths: dict[str, list[Mapping[str, list[str]]]] = {}
         self._steps: dict[bool, dict[str, _Step]] = {}
+        self._lanes_of = {(m.from_link, m.to_link): m.lanes for m in network.movements.values()}
         self.learn([], [])
 
     def _link_graph(self, travel_s: Mapping[str, float]) -> nx.DiGraph[str]:
@@ -133,33 +135,53 @@ class RouteFinder:
     def learn(self, trips: Iterable[Trip], counters: Iterable[Counter]) -> None:
         """Weights of the walks: how many vehicles made each transition unseen by cameras.
 
-        Where detectors count, that is what they counted less what the trips explain already;
-        elsewhere a turn is worth what probe vehicles show on the links it joins.
+        Where detectors count, that is what they counted, by the turns that their lanes tell,
+        less what the trips explain already; elsewhere a turn is worth what probe vehicles show
+        on the links it joins.
         """
         seen: dict[tuple[str, str], float] = defaultdict(float)
         for trip in trips:
             for pair in zip(trip.links, trip.links[1:], strict=False):
                 seen[pair] += 1.0
-        lanes: dict[tuple[str, str], float] = defaultdict(float)
-        for c in self.network.connections:
-            turn = driven_turn(c, self.network.links)
-            lanes[c.from_link, c.to_link] += LANE_PRIOR * _TURN_PRIOR[turn]
-        for a, b in lanes:
-            lanes[a, b] *= LEAST_PROBES + min(
-                self._probe_flow.get(a, 0.0), self._probe_flow.get(b, 0.0)
-            )
-        share = dict(lanes)
+        prior = self._prior()
+        share = dict(prior)
         for counter in counters:
             pairs = [(counter.link_id, exit_link) for exit_link in sorted(counter.to_links)]
-            explained = sum(seen.get(pair, 0.0) for pair in pairs)
-            rest = max(float(np.nansum(counter.counted)) - explained, 0.0)
-            total = sum(lanes[pair] for pair in pairs)
-            for pair in pairs:
-                own = lanes[pair] / total if total > 0 else 1.0 / len(pairs)
-                share[pair] += rest * own
+            known = np.array([seen.get(pair, 0.0) for pair in pairs])
+            turning = self._turning(counter, pairs, np.array([prior[pair] for pair in pairs]))
+            missing = np.maximum(turning - known, 0.0)
+            rest = max(float(np.nansum(counter.counted)) - float(known.sum()), 0.0)
+            parts = missing if missing.any() else turning
+            for pair, part in zip(pairs, parts / (parts.sum() or 1.0), strict=True):
+                share[pair] += rest * float(part)
         self._steps = {
             forward: self._unseen_steps(share, forward=forward) for forward in (False, True)
         }
+
+    def _prior(self) -> dict[tuple[str, str], float]:
+        """What a transition is worth before anybody counted it."""
+        found: dict[tuple[str, str], float] = {}
+        for c in self.network.connections:
+            probes = min(
+                self._probe_flow.get(c.from_link, 0.0), self._probe_flow.get(c.to_link, 0.0)
+            )
+            weight = TURN_WEIGHT[driven_turn(c, self.network.links)]
+            found[c.from_link, c.to_link] = UNCOUNTED_VEH * weight * (LEAST_PROBES + probes)
+        return found
+
+    def _turning(
+        self, counter: Counter, pairs: Sequence[tuple[str, str]], prior: np.ndarray
+    ) -> np.ndarray:
+        """float64[pair]: vehicles of a counter on each of its movements."""
+        if prior.sum() == 0:
+            prior = np.ones(len(pairs))
+        total = float(np.nansum(counter.counted))
+        return turning_flows(
+            counter.lane_counts,
+            counter.lanes,
+            [self._lanes_of[pair] for pair in pairs],
+            prior * total / prior.sum(),
+        )
 
     def _unseen_steps(
         self, share: Mapping[tuple[str, str], float], *, forward: bool

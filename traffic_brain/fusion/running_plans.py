@@ -75,7 +75,7 @@ def _follows(log: pd.DataFrame, plan: SignalPlan | None) -> bool:
     if plan is None or plan.cycle_s == 0:
         return False
     return all(
-        plan.picture_at(int(t)) == picture
+        plan.picture_at(round(t)) == picture
         for t, picture in zip(log["time_s"], log["picture"], strict=True)
     )
 

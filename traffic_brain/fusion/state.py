@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,8 @@ class State:
 
     speed_mps, travel_time_s, flow_veh: float64[link, 5-min bin].
     demand_vph, demand_high_vph: float64[movement, demand bin].
-    trips: (departure in seconds of the day, links) of every vehicle.
+    trips: (departure in seconds of the day, links) of every vehicle; vehicle_classes: ``car`` or
+        ``bus``, in the same order.
     running_plans: junction_id -> the fixed plan that ran.
     """
 
@@ -45,6 +46,7 @@ class State:
     demand_vph: np.ndarray
     demand_high_vph: np.ndarray
     trips: tuple[tuple[float, tuple[str, ...]], ...]
+    vehicle_classes: tuple[str, ...]
     running_plans: Mapping[str, SignalPlan]
     summary: Mapping[str, Any]
 
@@ -68,34 +70,54 @@ def load_state(folder: Path, network: RoadNetwork) -> State:
         links = pq.read_table(folder / "link_state.parquet")
         demand = pq.read_table(folder / "movement_demand.parquet")
         trips = pq.read_table(folder / "trips.parquet")
-    except (pa.ArrowException, OSError, ValueError) as error:
+        window = Window(int(summary["begin_s"]), int(summary["end_s"]))
+        same = _tells_of(links, "link_id", network.links, window.bin_count) and _tells_of(
+            demand, "movement_id", network.movements, len(window.demand_bin_starts())
+        )
+        if same:
+            return _state(summary, window, links, demand, trips, plans)
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         raise DataRefused(
             f"the state folder {folder} cannot be read",
             "fuse the day again: traffic-brain fuse CITY FEEDS STATE",
-            [str(error)],
+            [f"{type(error).__name__}: {error}"],
         ) from error
-    window = Window(int(summary["begin_s"]), int(summary["end_s"]))
-    if links.num_rows != len(network.links) * window.bin_count:
-        raise DataRefused(
-            f"the state in {folder} belongs to another network",
-            "fuse the day with the city folder that you use now",
-        )
+    raise DataRefused(
+        f"the state in {folder} belongs to another network",
+        "fuse the day with the city folder that you use now",
+    )
+
+
+def _tells_of(table: pa.Table, column: str, ids: Iterable[str], bins: int) -> bool:
+    """Whether a table has ``bins`` rows for each of the ids, in their order."""
+    return bool(table[column].to_pylist() == [i for i in ids for _ in range(bins)])
+
+
+def _state(
+    summary: Mapping[str, Any],
+    window: Window,
+    links: pa.Table,
+    demand: pa.Table,
+    trips: pa.Table,
+    plans: Iterable[SignalPlan],
+) -> State:
+    bins, demand_bins = window.bin_count, len(window.demand_bin_starts())
     departures = trips["depart_s"].to_pylist()
     ways = trips["links"].to_pylist()
     return State(
         service_day=summary["service_day"],
         window=window,
-        speed_mps=_matrix(links, "speed_mps", len(network.links)),
-        travel_time_s=_matrix(links, "travel_time_s", len(network.links)),
-        flow_veh=_matrix(links, "flow_veh", len(network.links)),
-        demand_vph=_matrix(demand, "demand_vph", len(network.movements)),
-        demand_high_vph=_matrix(demand, "demand_high_vph", len(network.movements)),
+        speed_mps=_matrix(links, "speed_mps", bins),
+        travel_time_s=_matrix(links, "travel_time_s", bins),
+        flow_veh=_matrix(links, "flow_veh", bins),
+        demand_vph=_matrix(demand, "demand_vph", demand_bins),
+        demand_high_vph=_matrix(demand, "demand_high_vph", demand_bins),
         trips=tuple((float(d), tuple(w)) for d, w in zip(departures, ways, strict=True)),
+        vehicle_classes=tuple(trips["vehicle_class"].to_pylist()),
         running_plans={p.junction_id: p for p in plans},
         summary=summary,
     )
 
 
-def _matrix(table: pa.Table, column: str, rows: int) -> np.ndarray:
-    values = np.asarray(table[column].to_numpy(), dtype=np.float64)
-    return values.reshape(rows, -1) if rows else values.reshape(0, 1)
+def _matrix(table: pa.Table, column: str, bins: int) -> np.ndarray:
+    return np.asarray(table[column].to_numpy(), dtype=np.float64).reshape(-1, bins)

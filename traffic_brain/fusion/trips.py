@@ -25,24 +25,34 @@ class WeightedTrips:
     trips: tuple[Trip, ...]
     weights: np.ndarray
     depart_s: np.ndarray
+    is_bus: np.ndarray
+    """bool[trip]."""
 
 
 def reconstruct(
     seen: list[Trip],
+    buses: list[tuple[float, Trip]],
     finder: RouteFinder,
     counters: list[Counter],
     police: PoliceDay,
     window: Window,
 ) -> WeightedTrips:
-    """Extend the trips that cameras saw, add those they missed, weigh all by the counts."""
-    finder.learn(seen, counters)
-    trips = [extend(trip, finder) for trip in seen]
-    finder.learn(trips, counters)
-    trips += _missed(trips, finder, counters, police, window)
-    begun = np.array([depart_s(trip, finder) for trip in trips])
+    """Extend the trips that cameras saw, add those they missed, weigh all by the counts.
+
+    Buses, ``(departure, trip)``, are known whole: each stands for one vehicle, no more, no less.
+    """
+    known = [trip for _, trip in buses]
+    finder.learn([*seen, *known], counters)
+    cars = [extend(trip, finder) for trip in seen]
+    finder.learn([*cars, *known], counters)
+    cars += _missed([*cars, *known], finder, counters, police, window)
+    trips = [*cars, *known]
+    is_bus = np.arange(len(trips)) >= len(cars)
+    begun = [depart_s(trip, finder) for trip in cars] + [at_s for at_s, _ in buses]
     incidence = _incidence(trips, counters, window)
     weights = balance(incidence, len(trips)) if len(incidence.counted) else np.ones(len(trips))
-    return WeightedTrips(tuple(trips), weights, begun)
+    weights = np.where(is_bus, 1.0, weights)
+    return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus)
 
 
 def _missed(
@@ -87,7 +97,8 @@ def _grow(counter: Counter, at_s: float, finder: RouteFinder) -> Trip:
     onward = finder.walk(counter.link_id, forward=True)
     if not onward or onward[0] not in counter.to_links:
         onward = [min(counter.to_links)]
-    seed = Trip((counter.link_id, onward[0]), (at_s, at_s + 5.0), (True, False))
+    then_s = at_s + finder.travel_s(onward[0], at_s)
+    seed = Trip((counter.link_id, onward[0]), (at_s, then_s), (True, False))
     return extend(seed, finder)
 
 
@@ -139,8 +150,10 @@ def _incidence(trips: list[Trip], counters: list[Counter], window: Window) -> Co
     )
 
 
-def whole_trips(weighted: WeightedTrips, window: Window, seed: int) -> list[tuple[float, Trip]]:
-    """(departure, trip) for each vehicle: every trip as often as its weight says, ordered.
+def whole_trips(
+    weighted: WeightedTrips, window: Window, seed: int
+) -> list[tuple[float, Trip, bool]]:
+    """(departure, trip, is a bus) per vehicle: every trip as often as its weight says, ordered.
 
     A weight of 1.3 becomes one vehicle, and a second with probability 0.3; copies leave up to
     half a minute apart from the original. Trips that ended before the window are left out.
@@ -148,11 +161,13 @@ def whole_trips(weighted: WeightedTrips, window: Window, seed: int) -> list[tupl
     rng = np.random.default_rng(seed)
     copies = np.floor(weighted.weights + rng.random(len(weighted.weights))).astype(int)
     found = []
-    for trip, begun, n in zip(weighted.trips, weighted.depart_s, copies, strict=True):
+    for trip, begun, is_bus, n in zip(
+        weighted.trips, weighted.depart_s, weighted.is_bus, copies, strict=True
+    ):
         for copy in range(n):
             shift = 0.0 if copy == 0 else float(rng.uniform(-30, 30))
             if trip.exit_s[-1] + shift >= window.begin_s and begun + shift < window.end_s:
-                found.append((max(begun + shift, float(window.begin_s)), trip))
+                found.append((max(begun + shift, float(window.begin_s)), trip, bool(is_bus)))
     return sorted(found, key=lambda item: (item[0], item[1].links))
 
 

@@ -49,6 +49,6 @@ def window_of(times: list[np.ndarray]) -> Window | None:
     known = np.concatenate([np.asarray(t, dtype=np.float64) for t in times] or [np.array([])])
     if known.size == 0:
         return None
-    low, high = np.quantile(known, [0.001, 0.999])
-    begin = int(low // BIN_S) * BIN_S
-    return Window(begin, max(begin + BIN_S, int(-(-(high + 1) // BIN_S)) * BIN_S))
+    low = np.quantile(known, 0.001, method="lower")
+    high = np.quantile(known, 0.999, method="higher")
+    return Window(int(low // BIN_S) * BIN_S, (int(high // BIN_S) + 1) * BIN_S)

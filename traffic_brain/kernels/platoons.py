@@ -29,17 +29,29 @@ def spread_platoon(profile: np.ndarray, travel_s: float, arrivals: np.ndarray) -
     cycle = profile.shape[0]
     shift = int(np.round(BETA * travel_s))
     smoothing = 1.0 / (1.0 + ALPHA * BETA * travel_s)
-    rate = profile.mean()
-    for t in range(4 * cycle):
-        rate = smoothing * profile[t % cycle] + (1.0 - smoothing) * rate
-        if t >= 3 * cycle:
-            arrivals[(t + shift) % cycle] = rate
+    rate = 0.0
+    for t in range(cycle):
+        rate = smoothing * profile[t] + (1.0 - smoothing) * rate
+    # What a cycle leaves behind returns in every later one: a geometric series.
+    rate /= 1.0 - (1.0 - smoothing) ** cycle
+    for t in range(cycle):
+        rate = smoothing * profile[t] + (1.0 - smoothing) * rate
+        arrivals[(t + shift) % cycle] = rate
     return OK
+
+
+SPILLBACK_PENALTY = 20.0
+"""Vehicle-seconds counted for each second that a vehicle does not fit between two stop lines: it
+then stands on the junction upstream and blocks others. Our own figure."""
 
 
 @njit(cache=True)
 def approach_table(
-    arrivals: np.ndarray, uniform: np.ndarray, service: np.ndarray, table: np.ndarray
+    arrivals: np.ndarray,
+    uniform: np.ndarray,
+    service: np.ndarray,
+    storage: np.ndarray,
+    table: np.ndarray,
 ) -> int:
     """table[offset]: delay of an approach per cycle, in vehicle-seconds, stops included.
 
@@ -47,6 +59,7 @@ def approach_table(
         arrivals: float64[movement, second] veh/s on the upstream clock.
         uniform: float64[movement] veh/s that come evenly.
         service: float64[movement, second] veh/s that may leave, on the downstream clock.
+        storage: float64[movement] vehicles that fit between the two stop lines.
         table: float64[offset], downstream cycle start − upstream cycle start; output.
     """
     movements, cycle = service.shape
@@ -68,6 +81,7 @@ def approach_table(
                 queue = max(queue + come - may_leave, 0.0)
                 if t >= 2 * cycle:
                     cost += queue + STOP_PENALTY_S * stops
+                    cost += SPILLBACK_PENALTY * max(queue - storage[m], 0.0)
             table[offset] += cost
     return OK
 

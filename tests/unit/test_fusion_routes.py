@@ -1,0 +1,265 @@
+"""Trips out of sightings: gaps filled, stop-overs cut, misread plates dropped, ends walked to."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.unit.hand_made import network, road, through
+from traffic_brain.feeds.checkpoint import CheckpointDay
+from traffic_brain.fusion.counters import Counter
+from traffic_brain.fusion.link_state import PaceEstimate, link_state
+from traffic_brain.fusion.routes import (
+    MAX_SPEED_MPS,
+    MISREAD_WINDOW_S,
+    STOPOVER_ALLOWANCE_S,
+    STOPOVER_FACTOR,
+    RouteFinder,
+    Trip,
+    depart_s,
+    driven_turn,
+    extend,
+    fill_gaps,
+    sightings,
+    traversals,
+    without_misread,
+)
+from traffic_brain.fusion.window import Window
+from traffic_brain.model.network import RoadNetwork, Turn
+
+# The street a-b-c-d-e with a way round north of b-c, and another map beyond e.
+PLACES = {
+    "a": (0.0, 0.0),
+    "b": (200.0, 0.0),
+    "n": (300.0, 150.0),
+    "c": (400.0, 0.0),
+    "d": (600.0, 0.0),
+    "e": (800.0, 0.0),
+    "s": (600.0, -200.0),
+}
+LINKS = [road(x, y, PLACES) for x, y in ("ab", "bc", "bn", "nc", "cd", "de", "ed", "dc")]
+LINKS += [road("d", "s", PLACES, junction_id=None)]
+WAYS = (
+    through("a-b", "b-c", "c-d", "d-e")
+    | {("a-b", "b-n"): (Turn.LEFT, (0,)), ("n-c", "c-d"): (Turn.LEFT, (0,))}
+    | through("b-n", "n-c")
+    | {("c-d", "d-s"): (Turn.RIGHT, (0,))}
+    # The cut of the map joins both directions at e, drawn like a road that goes on.
+    | through("d-e", "e-d", "d-c")
+)
+CITY = network(LINKS, WAYS)
+WINDOW = Window(0, 3600)
+PER_LINK_S = 25.0
+"""200 m at 10 m/s and the quarter more that is taken where nothing was seen."""
+
+
+def finder(
+    city: RoadNetwork = CITY,
+    *,
+    slow: Mapping[str, float] | None = None,
+    cameras: frozenset[str] = frozenset(),
+    probes: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> RouteFinder:
+    """``slow``: seconds per metre of links that were observed."""
+    seen = PaceEstimate.unseen(len(city.links), WINDOW.bin_count)
+    for link_id, pace in (slow or {}).items():
+        seen.pace_s_per_m[city.link_idx[link_id]] = pace
+        seen.relative_sd[city.link_idx[link_id]] = 0.1
+    state = link_state(city, WINDOW, {"internet": seen})
+    return RouteFinder(city, state, cameras, probes or {}, seed)
+
+
+def trip(path: str, first_s: float, observed: str = "") -> Trip:
+    """A trip over links like ``a-b b-c``, one each ten seconds; ``observed``: x or a point."""
+    links = tuple(path.split())
+    flags = tuple(flag == "x" for flag in observed or "x" * len(links))
+    return Trip(links, tuple(first_s + 10.0 * i for i in range(len(links))), flags)
+
+
+# --- gaps ------------------------------------------------------------------------------------
+
+
+def test_a_gap_is_filled_and_its_time_shared_out() -> None:
+    (found,) = fill_gaps(["a-b", "d-e"], [100.0, 220.0], finder())
+    assert found.links == ("a-b", "b-c", "c-d", "d-e")
+    assert found.exit_s == pytest.approx((100.0, 140.0, 180.0, 220.0))
+    assert found.observed == (True, False, False, True)
+
+
+def test_neighbouring_sightings_have_nothing_between_them() -> None:
+    (found,) = fill_gaps(["a-b", "b-c", "c-d"], [0.0, 30.0, 55.0], finder())
+    assert found.links == ("a-b", "b-c", "c-d")
+    assert found.observed == (True, True, True)
+
+
+def test_the_way_that_fits_the_time_is_taken() -> None:
+    """b-c is jammed, 200 s; round over n it takes 45 s."""
+    jammed = finder(slow={"b-c": 1.0})
+    assert jammed.paths("a-b", "c-d") == [
+        ["a-b", "b-c", "c-d"],
+        ["a-b", "b-n", "n-c", "c-d"],
+    ]
+    (direct,) = fill_gaps(["a-b", "c-d"], [0.0, 230.0], jammed)
+    (round_it,) = fill_gaps(["a-b", "c-d"], [0.0, 70.0], jammed)
+    assert direct.links == ("a-b", "b-c", "c-d")
+    assert round_it.links == ("a-b", "b-n", "n-c", "c-d")
+
+
+def test_a_way_past_a_camera_that_saw_nothing_is_avoided() -> None:
+    watched = finder(cameras=frozenset({"b-c"}))
+    (found,) = fill_gaps(["a-b", "c-d"], [0.0, 60.0], watched)
+    assert found.links == ("a-b", "b-n", "n-c", "c-d")
+
+
+def test_a_stop_over_begins_a_new_trip() -> None:
+    limit_s = STOPOVER_FACTOR * 2 * PER_LINK_S + STOPOVER_ALLOWANCE_S
+    for took, count in ((limit_s - 1, 1), (limit_s + 1, 2)):
+        found = fill_gaps(["a-b", "c-d", "d-e"], [0.0, took, took + 30], finder())
+        assert len(found) == count
+        assert found[-1].links[-2:] == ("c-d", "d-e")
+        assert found[0].links[0] == "a-b"
+
+
+def test_nobody_flies() -> None:
+    """A plate read wrongly somewhere else never makes a speed above 150 km/h."""
+    fastest_s = 400.0 / MAX_SPEED_MPS
+    assert len(fill_gaps(["a-b", "c-d"], [0.0, fastest_s + 0.1], finder())) == 1
+    for took in (fastest_s - 0.1, 0.0):
+        parts = fill_gaps(["a-b", "c-d"], [0.0, took], finder())
+        assert [p.links for p in parts] == [("a-b",), ("c-d",)]
+
+
+@pytest.mark.parametrize("links", [["a-b", "a-b"], ["c-d", "a-b"], ["d-s", "c-d"]])
+def test_where_no_way_leads_a_new_trip_begins(links: list[str]) -> None:
+    parts = fill_gaps(links, [0.0, 60.0], finder())
+    assert [p.links for p in parts] == [(links[0],), (links[1],)]
+
+
+def test_sightings_are_told_per_vehicle() -> None:
+    passes = pd.DataFrame(
+        {"token": [0, 0, 3], "link_id": ["a-b", "b-c", "a-b"], "time_s": [1.0, 2.0, 0.5]}
+    )
+    day = CheckpointDay(frozenset(), passes, 3)
+    assert sightings(day) == [(["a-b", "b-c"], [1.0, 2.0]), (["a-b"], [0.5])]
+    assert sightings(CheckpointDay(frozenset(), passes.iloc[:0], 0)) == []
+
+
+# --- misread plates --------------------------------------------------------------------------
+
+
+def test_a_misread_plate_is_the_trip_that_was_missed_there() -> None:
+    whole = trip("a-b b-c c-d", 0.0, "x.x")
+    misread = trip("b-c", 10.0 + MISREAD_WINDOW_S - 1)
+    elsewhere = trip("c-d", 11.0)
+    late = trip("b-c", 10.0 + MISREAD_WINDOW_S + 1)
+    assert without_misread([whole, misread, elsewhere, late]) == [whole, elsewhere, late]
+
+
+def test_a_missed_pass_explains_one_misread_plate() -> None:
+    whole, first, second = trip("a-b b-c c-d", 0.0, "x.x"), trip("b-c", 11.0), trip("b-c", 12.0)
+    assert without_misread([first, whole, second]) == [whole, second]
+
+
+def test_a_trip_seen_twice_was_not_misread() -> None:
+    whole, other = trip("a-b b-c c-d", 0.0, "x.x"), trip("b-c c-d", 10.0, "xx")
+    assert without_misread([whole, other]) == [whole, other]
+
+
+# --- walks -----------------------------------------------------------------------------------
+
+
+def test_a_trip_is_walked_to_both_ends_of_the_map() -> None:
+    start = Trip(("b-c",), (500.0,), (True,))
+    streets = finder()
+    for _ in range(20):
+        found = extend(start, streets)
+        i = found.links.index("b-c")
+        assert found.exit_s[i] == 500.0
+        assert found.observed == tuple(k == i for k in range(len(found.links)))
+        assert list(np.diff(found.exit_s)) == pytest.approx([PER_LINK_S] * (len(found.links) - 1))
+        assert depart_s(found, streets) == pytest.approx(found.exit_s[0] - PER_LINK_S)
+        assert all(
+            b in CITY.successors[a] for a, b in zip(found.links, found.links[1:], strict=False)
+        )
+
+
+def test_nobody_turns_round_at_the_edge_of_the_map() -> None:
+    back = next(c for c in CITY.connections if (c.from_link, c.to_link) == ("d-e", "e-d"))
+    assert back.turn is Turn.THROUGH
+    assert driven_turn(back, CITY.links) is Turn.UTURN
+    on = next(c for c in CITY.connections if (c.from_link, c.to_link) == ("c-d", "d-e"))
+    assert driven_turn(on, CITY.links) is Turn.THROUGH
+    streets = finder(probes=dict.fromkeys(CITY.links, 1000.0))
+    walked = {link for _ in range(300) for link in streets.walk("a-b", forward=True)}
+    assert "d-e" in walked
+    assert not walked & {"e-d", "d-c"}
+    assert streets.walk("e-d", forward=False) == []
+
+
+def test_nobody_drives_over_a_link_twice() -> None:
+    places = {"a": (0.0, 0.0), "b": (100.0, 0.0), "c": (50.0, 80.0)}
+    ring = network(
+        [road(x, y, places) for x, y in ("ab", "bc", "ca")], through("a-b", "b-c", "c-a", "a-b")
+    )
+    for _ in range(50):
+        assert finder(ring).walk("a-b", forward=True) in ([], ["b-c"], ["b-c", "c-a"])
+
+
+def test_a_walk_shuns_cameras_that_would_have_seen_it() -> None:
+    def share_past(camera: frozenset[str]) -> float:
+        streets = finder(cameras=camera)
+        walks = [streets.walk("a-b", forward=True) for _ in range(400)]
+        return sum("b-c" in w for w in walks) / 400
+
+    assert share_past(frozenset({"b-c"})) < 0.3 < 0.6 < share_past(frozenset())
+
+
+def test_counts_tell_where_vehicles_turn() -> None:
+    """Of 100 counted at the end of c-d, 40 are known to go to d-s, and 80 turn there in all."""
+    places = PLACES
+    links = [*LINKS[:4], road("c", "d", places, junction_id="d", lane_count=2, car_lanes=(0, 1))]
+    links += [*LINKS[5:]]
+    ways = WAYS | {("c-d", "d-s"): (Turn.RIGHT, (0,)), ("c-d", "d-e"): (Turn.THROUGH, (1,))}
+    city = network(links, ways)
+    counter = Counter(
+        link_id="c-d",
+        to_links=frozenset({"d-s", "d-e"}),
+        lanes=(0, 1),
+        counted=np.array([60.0, np.nan, 40.0]),
+        lane_counts=(80.0, 20.0),
+    )
+    known = [trip("c-d d-s", 0.0) for _ in range(40)]
+    streets = finder(city)
+    streets.learn(known, [counter])
+    ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
+    # What is unknown turns 40 : 20, drawn towards the prior of 0.4 : 1.
+    assert 0.45 < ends["d-s"] / 1000 < 0.7
+    streets.learn([], [counter])
+    ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
+    assert 0.65 < ends["d-s"] / 1000 < 0.85
+
+
+def test_the_seed_decides_the_walks() -> None:
+    def walks(seed: int) -> list[list[str]]:
+        streets = finder(seed=seed)
+        return [streets.walk("a-b", forward=True) for _ in range(30)]
+
+    assert walks(1) == walks(1)
+    assert walks(1) != walks(2)
+
+
+# --- travel times ----------------------------------------------------------------------------
+
+
+def test_sightings_close_together_tell_travel_times() -> None:
+    streets = finder()
+    far = Trip(tuple(["a-b", *["b-c"] * 7]), tuple(range(8)), (True, *[False] * 6, True))
+    found = traversals([trip("a-b b-c c-d d-e", 100.0, "x.x."), trip("a-b", 0.0), far], streets)
+    idx = CITY.link_idx
+    assert found.to_numpy().tolist() == [[idx["b-c"], 110.0, 10.0], [idx["c-d"], 120.0, 10.0]]
+    assert traversals([], streets).empty

@@ -121,7 +121,7 @@ def load_city(folder: Path) -> RoadNetwork:
         raise DataRefused(
             f"the city folder {folder} cannot be read",
             "import the network again: traffic-brain network import SRC CITY",
-            [f"{type(error).__name__}: {error}"],
+            [f"{type(error).__name__}: {' '.join(str(error).split())}"],
         ) from error
     return RoadNetwork(
         name=name,
@@ -145,8 +145,11 @@ def _write_table(folder: Path, kind: type, rows: Iterable[Any]) -> None:
 
 def _read_rows(folder: Path, kind: type) -> list[dict[str, Any]]:
     schema = SCHEMAS[kind]
-    table = pq.read_table(folder / _FILES[kind], columns=schema.names).select(schema.names)
-    rows: list[dict[str, Any]] = table.cast(schema).to_pylist()
+    table = pq.read_table(folder / _FILES[kind])
+    missing = [name for name in schema.names if name not in table.column_names]
+    if missing:
+        raise ValueError(f"{_FILES[kind]} has no column {', '.join(missing)}")
+    rows: list[dict[str, Any]] = table.select(schema.names).cast(schema).to_pylist()
     return rows
 
 

@@ -182,13 +182,21 @@ def _fill(
             fed += feed.flow_vph
             storage[row] = feed.length_m * len(movement.lanes) / VEHICLE_SPACE_M
         uniform[row] = max(demand_vph[movement_id] - fed, 0.0) / 3600.0
-        service[row] = service_rate(plans[movement.junction_id], movement)
+        near = storage[row] * VEHICLE_SPACE_M < CLUSTER_M * len(movement.lanes)
+        permitted_ratio = 0.0 if near else PERMITTED_RATIO
+        service[row] = service_rate(plans[movement.junction_id], movement, permitted_ratio)
     approach_table(arrivals, uniform, service, storage, table)
 
 
-def service_rate(plan: SignalPlan, movement: Movement) -> np.ndarray:
-    """float64[second]: vehicles that may leave, from the start of stage 0."""
-    worth = {"G": 1.0, "g": PERMITTED_RATIO}
+def service_rate(
+    plan: SignalPlan, movement: Movement, permitted_ratio: float = PERMITTED_RATIO
+) -> np.ndarray:
+    """float64[second]: vehicles that may leave, from the start of stage 0.
+
+    Between stop lines that are close together, a driver who waits for a gap fills the link and
+    stops all who come after: there, only protected green counts (``permitted_ratio`` 0).
+    """
+    worth = {"G": 1.0, "g": permitted_ratio}
     group = movement.signal_group_idxs[0]
     lamps = np.array([worth.get(p[group], 0.0) for p in plan.pictures()])
     loss = round(START_UP_LOSS_S)

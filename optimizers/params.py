@@ -22,7 +22,7 @@ class OptimizeParams:
     local_cycles_s: tuple[int, ...] = tuple(range(30, 125, 5))
     demand_reserve_ratio: float = 1.05
     progression_ratio: float = 0.9
-    max_candidates: int = 10
+    max_candidates: int = 9
 
     def __post_init__(self) -> None:
         problems = []

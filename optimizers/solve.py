@@ -122,7 +122,8 @@ def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:
     """
     ranked = sorted(candidates, key=lambda c: (c.delay_s_per_veh, c.candidate_id))
     seen: set[str] = set()
-    first, rest = [], []
+    first: list[Candidate] = []
+    rest: list[Candidate] = []
     for candidate in ranked:
         cycles = candidate.candidate_id.rpartition("-")[0]
         (rest if cycles in seen else first).append(candidate)

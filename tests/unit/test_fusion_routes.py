@@ -216,13 +216,13 @@ def test_a_walk_shuns_cameras_that_would_have_seen_it() -> None:
         walks = [streets.walk("a-b", forward=True) for _ in range(400)]
         return sum("b-c" in w for w in walks) / 400
 
-    assert share_past(frozenset({"b-c"})) < 0.3 < 0.6 < share_past(frozenset())
+    assert share_past(frozenset()) > 0.6
+    assert share_past(frozenset({"b-c"})) < 0.3
 
 
 def test_counts_tell_where_vehicles_turn() -> None:
     """Of 100 counted at the end of c-d, 40 are known to go to d-s, and 80 turn there in all."""
-    places = PLACES
-    links = [*LINKS[:4], road("c", "d", places, junction_id="d", lane_count=2, car_lanes=(0, 1))]
+    links = [*LINKS[:4], road("c", "d", PLACES, junction_id="d", lane_count=2, car_lanes=(0, 1))]
     links += [*LINKS[5:]]
     ways = WAYS | {("c-d", "d-s"): (Turn.RIGHT, (0,)), ("c-d", "d-e"): (Turn.THROUGH, (1,))}
     city = network(links, ways)
@@ -237,8 +237,8 @@ def test_counts_tell_where_vehicles_turn() -> None:
     streets = finder(city)
     streets.learn(known, [counter])
     ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
-    # What is unknown turns 40 : 20, drawn towards the prior of 0.4 : 1.
-    assert 0.45 < ends["d-s"] / 1000 < 0.7
+    # What is unknown turns 40 : 20, drawn a little towards the prior of 0.4 : 1.
+    assert 0.5 < ends["d-s"] / 1000 < 0.7
     streets.learn([], [counter])
     ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
     assert 0.65 < ends["d-s"] / 1000 < 0.85
@@ -258,7 +258,7 @@ def test_the_seed_decides_the_walks() -> None:
 
 def test_sightings_close_together_tell_travel_times() -> None:
     streets = finder()
-    far = Trip(tuple(["a-b", *["b-c"] * 7]), tuple(range(8)), (True, *[False] * 6, True))
+    far = Trip(("a-b", *["b-c"] * 7), tuple(range(8)), (True, *[False] * 6, True))
     found = traversals([trip("a-b b-c c-d d-e", 100.0, "x.x."), trip("a-b", 0.0), far], streets)
     idx = CITY.link_idx
     assert found.to_numpy().tolist() == [[idx["b-c"], 110.0, 10.0], [idx["c-d"], 120.0, 10.0]]

@@ -109,13 +109,16 @@ def saturation_ratio(plan: SignalPlan, lane: LaneGroup) -> float:
 
 
 def stage_saturation(plan: SignalPlan, lanes: Sequence[LaneGroup]) -> np.ndarray:
-    """float64[stage]: the largest saturation ratio among the lanes that a stage serves."""
-    found = np.zeros(len(plan.stages))
+    """float64[stage]: the largest saturation ratio among the lanes that a stage serves.
+
+    NaN for a stage that serves no lane, but people on foot perhaps.
+    """
+    found = np.full(len(plan.stages), np.nan)
     for lane in lanes:
         ratio = saturation_ratio(plan, lane)
         for i, stage in enumerate(plan.stages):
             if any(stage.picture[g] in "Gg" for g in lane.groups):
-                found[i] = max(found[i], ratio)
+                found[i] = np.fmax(found[i], ratio)
     return found
 
 

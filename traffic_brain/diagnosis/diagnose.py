@@ -102,7 +102,8 @@ def junction_indices(
         if not lanes:
             continue
         stages = stage_saturation(plan, lanes)
-        worst = float(stages.max())
+        stages = stages[np.isfinite(stages)]
+        worst = float(stages.max(initial=0.0))
         approaches = sorted({m.from_link for m in movements})
         found[junction_id] = JunctionIndex(
             plan=plan,

@@ -80,7 +80,7 @@ def load_state(folder: Path, network: RoadNetwork) -> State:
         raise DataRefused(
             f"the state folder {folder} cannot be read",
             "fuse the day again: traffic-brain fuse CITY FEEDS STATE",
-            [f"{type(error).__name__}: {error}"],
+            [f"{type(error).__name__}: {' '.join(str(error).split())}"],
         ) from error
     raise DataRefused(
         f"the state in {folder} belongs to another network",

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import nnls
 
-PRIOR_WEIGHT = 0.3
-"""Weight of the prior's Poisson error against that of the counts; our own figure."""
+SPREAD_RELATIVE_SD = 0.15
+"""How unevenly drivers spread over lanes that are equally good; our own figure."""
+PRIOR_RELATIVE_SD = 1.0
+"""Shares of turns that nobody counted are as uncertain as they are large."""
 
 
 def turning_flows(
@@ -24,8 +26,8 @@ def turning_flows(
 ) -> np.ndarray:
     """float64[movement] ≥ 0: vehicles of each movement that leaves from ``lanes``.
 
-    Least squares, weighted by Poisson errors, of Σ flow / lanes = count on every lane and of
-    flow = prior for every movement.
+    Least squares of Σ flow / lanes = count on every lane and of flow = prior for every
+    movement, each weighted by its error: Poisson's and a relative one.
 
     Args:
         lane_counts: vehicles on each of ``lanes``; NaN where nothing is known.
@@ -37,10 +39,14 @@ def turning_flows(
         [[(lanes[i] in of) / len(of) for of in lanes_of] for i in known], dtype=np.float64
     )
     counts = np.array([lane_counts[i] for i in known], dtype=np.float64)
-    by_count = 1.0 / np.sqrt(np.maximum(counts, 1.0) + (0.15 * counts) ** 2)
-    by_prior = 1.0 / np.sqrt(np.maximum(prior, 1.0) + (0.8 * prior) ** 2)
+    by_count = 1.0 / _error(counts, SPREAD_RELATIVE_SD)
+    by_prior = 1.0 / _error(prior, PRIOR_RELATIVE_SD)
     flows, _ = nnls(
         np.vstack([by_count[:, None] * spread, np.diag(by_prior)]),
         np.concatenate([by_count * counts, by_prior * prior]),
     )
     return np.asarray(flows, dtype=np.float64)
+
+
+def _error(vehicles: np.ndarray, relative_sd: float) -> np.ndarray:
+    return np.asarray(np.sqrt(np.maximum(vehicles, 1.0) + (relative_sd * vehicles) ** 2))

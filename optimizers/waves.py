@@ -34,26 +34,28 @@ def coordinate(
     demand_vph: Mapping[str, float],
     progression_ratio: float,
 ) -> Wave | None:
-    """Offsets of least broken green for the corridor's junctions; None: cycles differ.
+    """Offsets of least broken green for the corridor's junctions; None: cycles do not fit.
+
+    A junction with half the corridor's cycle shows each of its greens twice in it.
 
     Args:
         plans: junction_id -> plan with final splits. demand_vph: movement_id -> demand.
     """
     members = [plans[j] for j in corridor.junction_ids]
-    cycle_s = members[0].cycle_s
-    if any(plan.cycle_s != cycle_s for plan in members):
+    cycle_s = max(plan.cycle_s for plan in members)
+    if any(cycle_s % plan.cycle_s for plan in members):
         return None
     two_way = all(corridor.back_paths) and bool(corridor.back_paths)
     out_travel = _travel_s(corridor.out_paths, network, progression_ratio)
     back_travel = _travel_s(corridor.back_paths, network, progression_ratio) if two_way else ()
     out = corridor_direction(
-        _windows(corridor.out_paths, members, network, demand_vph, back=False),
+        _windows(corridor.out_paths, members, cycle_s, network, demand_vph, back=False),
         out_travel,
         weight=max(corridor.out_flow_vph, 1.0),
     )
     back = (
         corridor_direction(
-            _windows(corridor.back_paths, members, network, demand_vph, back=True),
+            _windows(corridor.back_paths, members, cycle_s, network, demand_vph, back=True),
             back_travel,
             weight=max(corridor.back_flow_vph, 1.0),
         )
@@ -79,6 +81,7 @@ def _travel_s(
 def _windows(
     paths: Sequence[tuple[str, ...]],
     plans: Sequence[SignalPlan],
+    cycle_s: int,
     network: RoadNetwork,
     demand_vph: Mapping[str, float],
     *,
@@ -94,8 +97,19 @@ def _windows(
         if not back and i < len(paths):
             leaving = paths[i]
         movement = _served(plan.junction_id, arriving, leaving, network, demand_vph)
-        found.append(plan.green_starts(movement.signal_group_idxs[0]) if movement else ())
+        greens = plan.green_starts(movement.signal_group_idxs[0]) if movement else ()
+        found.append(_repeated(greens, plan.cycle_s, cycle_s))
     return found
+
+
+def _repeated(
+    greens: tuple[tuple[int, int], ...], own_cycle_s: int, cycle_s: int
+) -> tuple[tuple[int, int], ...]:
+    """Greens of a plan in a cycle that is a multiple of its own."""
+    if greens == ((0, own_cycle_s),):
+        return ((0, cycle_s),)
+    starts = range(0, cycle_s, own_cycle_s)
+    return tuple((first + start, length) for first in starts for start, length in greens)
 
 
 def _served(

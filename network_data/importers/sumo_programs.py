@@ -241,8 +241,9 @@ def plan_of(program: SumoProgram) -> ConvertedPlan:
     more (if there is none: any such picture); all else belongs to the clearance of the stage
     before. The plan begins with the first such stage of the file, which is also the
     coordinated one. ``min_green_s`` and ``max_green_s`` come from ``minDur`` and ``maxDur``
-    where these are told (a maximum only where it leaves room), and never exclude the green in service. For programs that are not
-    static this is the nominal sequence, not what the controller will do.
+    where these are told (a maximum only where it leaves room), and never exclude the green
+    in service. For programs that are not static this is the nominal sequence, not what the
+    controller will do.
     """
     problems = _why_no_plan(program)
     if problems:

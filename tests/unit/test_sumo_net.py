@@ -144,7 +144,7 @@ def test_crossings_have_their_lamp_and_their_length(on_foot: Path) -> None:
     assert [c.length_m for c in city.crossings] == pytest.approx([12.8] * 4)
     assert junction.plan_in_service is not None
     for group in groups:
-        assert any("G" in (s.picture[group],) for s in junction.plan_in_service.stages)
+        assert "G" in [s.picture[group] for s in junction.plan_in_service.stages]
         crossed = {a + b - group for a, b in junction.conflicts if group in (a, b)}
         assert crossed
         assert not crossed & set(groups)
@@ -227,19 +227,56 @@ def test_how_a_signal_runs(
 
 
 @pytest.mark.skipif("ingolstadt21" not in HERE, reason="sumo-rl is absent")
-def test_a_picture_longer_than_its_connections_is_guessed(tmp_path: Path) -> None:
+def test_lamps_without_a_connection_are_kept(tmp_path: Path) -> None:
+    """A real map on which one signal has ten lamps and eight connections."""
     sources = prepare(find("ingolstadt21"), tmp_path / "world").network_sources()
-    losses = LossReport()
-    city = read_network(*sources, losses)
+    city = read(sources[0], *sources[1])
     holds_together(city)
     odd = "cluster_1427494838_273472399"
-    guessed = [r["places"] for r in losses.as_dict()["losses"] if r["loss"] == "guessed"]
-    assert any(odd in places for places in guessed)
+    used = {c.signal_group_idx for c in city.connections if c.junction_id == odd}
+    assert used == set(range(2, 10))
     assert city.junctions[odd].signal_group_count == 10
-    used = {g for m in city.movements_at[odd] for g in m.signal_group_idxs}
-    assert max(used) < 8
-    joined = [j for j in city.junctions.values() if len(j.node_ids) > 1]
-    assert joined
+
+
+def test_one_controller_may_have_several_vertices(tmp_path: Path) -> None:
+    """Two crossings of one street with side streets, 60 m apart, on one controller."""
+    places = {
+        "w": (-200, 0),
+        "J": (0, 0),
+        "K": (60, 0),
+        "e": (260, 0),
+        "n": (0, 200),
+        "s": (60, -200),
+    }
+    nodes = "".join(
+        f'<node id="{name}" x="{x}" y="{y}"'
+        + (' type="traffic_light" tl="T"/>' if name in "JK" else "/>")
+        for name, (x, y) in places.items()
+    )
+    pairs = [("w", "J"), ("J", "K"), ("K", "e"), ("J", "n"), ("K", "s")]
+    edges = "".join(
+        f'<edge id="{a}{b}" from="{a}" to="{b}" numLanes="1" speed="10"/>'
+        for pair in pairs
+        for a, b in (pair, pair[::-1])
+    )
+    (tmp_path / "n.nod.xml").write_text(f"<nodes>{nodes}</nodes>")
+    (tmp_path / "n.edg.xml").write_text(f"<edges>{edges}</edges>")
+    run_tool(
+        "netconvert", ["-n", "n.nod.xml", "-e", "n.edg.xml", "-o", "x.net.xml"], folder=tmp_path
+    )
+    city = read(tmp_path / "x.net.xml")
+    (junction,) = city.junctions.values()
+    assert (junction.junction_id, junction.node_ids) == ("T", ("J", "K"))
+    assert (junction.x, junction.y) == pytest.approx((230.0, 200.0))
+    holds_together(city)
+    at = {
+        c.signal_group_idx: city.links[c.from_link].to_node
+        for c in city.connections
+        if c.junction_id
+    }
+    assert len(at) == junction.signal_group_count
+    assert all(at[a] == at[b] for a, b in junction.conflicts)
+    assert {city.links[name].junction_id for name in ("wJ", "JK", "KJ", "sK")} == {"T"}
 
 
 # --- the folder ------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ class CheckParams:
     least_gain_ratio: float = 0.02
     breakdown_factor: float = 2.0
     interval_level: float = 0.975
-    timeout_s: float = 900.0
+    timeout_s: float = 3600.0
 
     def __post_init__(self) -> None:
         problems = []
@@ -195,7 +195,7 @@ def check(
     network = load_city(city)
     known = load_state(state, network)
     vehicles = drivable_vehicles(known, network)
-    with tempfile.TemporaryDirectory(prefix="traffic-brain-check-") as name:
+    with tempfile.TemporaryDirectory(dir=out, prefix=".work-") as name:
         folder = Path(name)
         candidates = _read_candidates(plans, folder)
         bench = _Bench(

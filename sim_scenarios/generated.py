@@ -62,6 +62,7 @@ def build(city: GeneratedCity, folder: Path) -> Path:
 
     Returns the path of the ``.sumocfg``. Raises SimulationError when netgenerate fails.
     """
+    folder = folder.resolve()  # the tool runs inside it
     folder.mkdir(parents=True, exist_ok=True)
     net = folder / "city.net.xml"
     arms_m = city.block_m

@@ -147,6 +147,7 @@ def run(
     """Run SUMO once. Raises SimulationError when it fails, crashes or takes too long."""
     request.folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
+    # When this process is killed, nobody reads the pipes: the next line of the step log ends SUMO.
     process = subprocess.Popen(
         _command(request),
         cwd=request.folder,

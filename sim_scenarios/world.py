@@ -88,7 +88,8 @@ def record(
     the world's files cannot be used and SimulationError when SUMO fails.
     """
     defects, sensors = defects or Defects(), sensors or Sensors()
-    with tempfile.TemporaryDirectory(prefix="world-") as temporary:
+    feeds.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=feeds, prefix=".work-") as temporary:
         work = Path(temporary).resolve()
         progress(0.0, f"{spec.name}: reading the world")
         scenario = prepare(spec, work / "scenario")
@@ -116,6 +117,7 @@ def evaluate(
     plans_file: Path | None,
     seeds: Sequence[int],
     *,
+    workdir: Path | None = None,
     workers: int | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     progress: Progress = silent,
@@ -123,10 +125,11 @@ def evaluate(
     """Delay in the world on each seed, with the plans in service and with the proposed ones.
 
     ``plans_file``: a plans document (``.json``) or an additional file of SUMO (``.xml``);
-    None measures the plans in service alone. Raises DataRefused for unusable files and
-    SimulationError when any run fails: a comparison with holes would not be one.
+    None measures the plans in service alone. The runs' files lie in ``workdir`` (None: where the
+    system keeps what is temporary) while they are needed. Raises DataRefused for unusable files
+    and SimulationError when any run fails: a comparison with holes would not be one.
     """
-    with tempfile.TemporaryDirectory(prefix="evaluate-") as temporary:
+    with tempfile.TemporaryDirectory(dir=workdir, prefix=".work-") as temporary:
         work = Path(temporary).resolve()
         in_service = prepare(spec, work / "in_service")
         requests = [RunRequest(in_service, s, work / f"old_{s}") for s in seeds]

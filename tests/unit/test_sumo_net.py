@@ -345,15 +345,25 @@ def cut(share: float) -> Callable[[bytes], bytes]:
     return lambda whole: whole[: int(len(whole) * share)]
 
 
-def flipped(whole: bytes) -> bytes:
-    middle = len(whole) // 2
-    return (
-        whole[:middle] + bytes(b ^ 0x55 for b in whole[middle : middle + 40]) + whole[middle + 40 :]
-    )
+def flipped(share: float) -> Callable[[bytes], bytes]:
+    """Forty bytes somewhere turned into others."""
+
+    def damage(whole: bytes) -> bytes:
+        start = int(len(whole) * share)
+        end = start + 40
+        return whole[:start] + bytes(b ^ 0x55 for b in whole[start:end]) + whole[end:]
+
+    return damage
+
+
+DAMAGES = [
+    *(cut(share) for share in (0.0, 0.001, 0.3, 0.9, 0.999)),
+    *(flipped(share) for share in (0.2, 0.35, 0.5, 0.65, 0.8)),
+]
 
 
 @pytest.mark.parametrize("suffix", [".net.xml", ".net.xml.gz"])
-@pytest.mark.parametrize("damage", [cut(0.0), cut(0.001), cut(0.3), cut(0.9), cut(0.999), flipped])
+@pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_network_is_refused_in_one_line(
     plain: Path, tmp_path: Path, suffix: str, damage: Callable[[bytes], bytes]
 ) -> None:

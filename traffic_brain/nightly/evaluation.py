@@ -35,7 +35,12 @@ def evaluate_package(
     plans_file = package / "plans.json"
     deployed = bool(json.loads(plans_file.read_text(encoding="utf-8"))["plans"])
     days = evaluate(
-        spec, plans_file if deployed else None, seeds, workers=workers, progress=progress
+        spec,
+        plans_file if deployed else None,
+        seeds,
+        workdir=out,
+        workers=workers,
+        progress=progress,
     )
     before = [day.delay_s_per_veh for day in days.in_service]
     after = [day.delay_s_per_veh for day in days.proposed]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,7 +85,7 @@ def _settle_all(parent: Path, only: str | None = None) -> None:
         return
     for entry in sorted(parent.iterdir(), reverse=True):  # each .tmp- before the .old-
         if (match := _TEMPORARY.fullmatch(entry.name)) and only in {None, match["name"]}:
-            shutil.rmtree(entry)
+            _delete(entry)
         if (match := _ASIDE.fullmatch(entry.name)) and only in {None, match["name"]}:
             _put_back(entry, entry.with_name(match["name"]))
 
@@ -97,7 +98,17 @@ def _put_back(aside: Path, target: Path) -> None:
         return
     garbage = target.with_name(f".tmp-{target.name}-{os.getpid()}")
     aside.rename(garbage)
-    shutil.rmtree(garbage)
+    _delete(garbage)
+
+
+def _delete(folder: Path) -> None:
+    """Delete what nobody needs; a simulation that outlives its night may still write into it."""
+    for _ in range(9):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.1)
+    shutil.rmtree(folder)  # and now tell what is in the way
 
 
 def _sync_tree(folder: Path) -> None:

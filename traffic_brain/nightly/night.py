@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from traffic_brain.nightly.runner import Watcher, run_stages
-from traffic_brain.nightly.settings import NightSettings
+from traffic_brain.nightly.folders import fresh
+from traffic_brain.nightly.runner import Stage, Watcher, run_stages
+from traffic_brain.nightly.settings import NightSettings, changed
 
 DEMONSTRATION = ("ingolstadt21", "small")
 """The first of these that is installed is the demonstration city."""
@@ -123,8 +124,8 @@ def run_night(settings: NightSettings, watcher: Watcher) -> NightSummary:
     name = settings.world or demonstration_world()
     out = settings.out.resolve()
     folders = NightFolders(out, settings.service_day.isoformat())
-    with tempfile.TemporaryDirectory(prefix="traffic-brain-world-") as workdir:
-        for _ in run_stages(_stages(name, folders, settings, Path(workdir)), out, watcher):
+    with closing(_stages(name, folders, settings)) as stages:
+        for _ in run_stages(stages, out, watcher):
             pass
     return _summary(name, folders)
 
@@ -137,8 +138,12 @@ def demonstration_world() -> str:
     return next(name for name in DEMONSTRATION if name in here)
 
 
-def _stages(name: str, f: NightFolders, settings: NightSettings, workdir: Path) -> Iterator[Any]:
-    """The stages in order; each is built when the folders before it are there."""
+def _stages(name: str, f: NightFolders, settings: NightSettings) -> Generator[Stage, None, None]:
+    """The stages in order; each is built when the folders before it are there.
+
+    The world is made ready in the night's own folder: what a kill leaves of it, the next night
+    clears away.
+    """
     from optimizers.params import OptimizeParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
@@ -147,46 +152,46 @@ def _stages(name: str, f: NightFolders, settings: NightSettings, workdir: Path) 
     from traffic_brain.nightly import stages
 
     spec = find(name)
-    world = prepare(spec, workdir / "world")
     seed = settings.seed
-    net, signals = world.network_sources()
-    yield stages.record_stage(
-        spec, world, f.feeds, f.truth, seed=seed, defects=Defects.of_table(settings.defects)
-    )
-    yield stages.import_stage(net, signals, f.city)
-    yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
-    yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
-    yield stages.optimize_stage(
-        f.city, f.state, f.diagnosis, f.plans, seed=seed, params=OptimizeParams()
-    )
-    yield stages.check_stage(
-        f.city,
-        f.state,
-        f.plans,
-        f.verdict,
-        seed=seed,
-        params=CheckParams(),
-        workers=settings.worker_count,
-    )
-    yield stages.package_stage(f.city, f.state, f.plans, f.verdict, f.package)
-    yield stages.evaluate_stage(
-        spec,
-        world,
-        f.package,
-        f.world,
-        seeds=evaluation_seeds(settings),
-        workers=settings.worker_count,
-    )
-    yield stages.report_stage(
-        city=f.city,
-        state=f.state,
-        diagnosis=f.diagnosis,
-        plans=f.plans,
-        verdict=f.verdict,
-        package=f.package,
-        world=f.world,
-        report=f.report,
-    )
+    defects = Defects.of_table(settings.defects)
+    recipe = changed(OptimizeParams(), settings.optimize, "optimize")
+    trial = changed(CheckParams(), settings.check, "check")
+    with fresh(f.root / "prepared") as workdir:
+        world = prepare(spec, workdir)
+        net, signals = world.network_sources()
+        yield stages.record_stage(spec, world, f.feeds, f.truth, seed=seed, defects=defects)
+        yield stages.import_stage(net, signals, f.city)
+        yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
+        yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
+        yield stages.optimize_stage(f.city, f.state, f.diagnosis, f.plans, seed=seed, params=recipe)
+        yield stages.check_stage(
+            f.city,
+            f.state,
+            f.plans,
+            f.verdict,
+            seed=seed,
+            params=trial,
+            workers=settings.worker_count,
+        )
+        yield stages.package_stage(f.city, f.state, f.plans, f.verdict, f.package)
+        yield stages.evaluate_stage(
+            spec,
+            world,
+            f.package,
+            f.world,
+            seeds=evaluation_seeds(settings),
+            workers=settings.worker_count,
+        )
+        yield stages.report_stage(
+            city=f.city,
+            state=f.state,
+            diagnosis=f.diagnosis,
+            plans=f.plans,
+            verdict=f.verdict,
+            package=f.package,
+            world=f.world,
+            report=f.report,
+        )
 
 
 def evaluation_seeds(settings: NightSettings) -> tuple[int, ...]:

@@ -11,17 +11,31 @@
 
     [defects]                        # of the recorded feeds; whatever is left out is as usual
     dead_detector_ratio = 0.1
+
+    [optimize]                       # of the recipe; see optimizers.params.OptimizeParams
+    max_candidates = 9
+
+    [check]                          # of the simulations; see sim_scenarios.check.CheckParams
+    confirm_seeds = 7
 """
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from traffic_brain.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from optimizers.params import OptimizeParams
+    from sim_scenarios.check import CheckParams
+
+Params = TypeVar("Params", "OptimizeParams", "CheckParams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +55,10 @@ class NightSettings:
     workers: int = 0
     defects: Mapping[str, object] = field(default_factory=dict)
     """What to change of the usual defects of the recorded feeds, by name."""
+    optimize: Mapping[str, object] = field(default_factory=dict)
+    """What to change of the usual `OptimizeParams`, by name."""
+    check: Mapping[str, object] = field(default_factory=dict)
+    """What to change of the usual `CheckParams`, by name."""
 
     def __post_init__(self) -> None:
         smallest = {"seed": 0, "evaluation_seeds": 2, "workers": 0}
@@ -67,6 +85,25 @@ def read_settings(config: Path | None, overrides: Mapping[str, object]) -> Night
     told = _read_config(config) if config else {}
     told |= {name: value for name, value in overrides.items() if value is not None}
     return NightSettings(**told)  # type: ignore[arg-type]  # each kind was checked
+
+
+def changed(usual: Params, table: Mapping[str, object], name: str) -> Params:
+    """A stage's parameters: the usual ones, changed by table ``name`` of the settings.
+
+    Raises:
+        ConfigurationError: a name is unknown, or a value of the wrong kind or out of range; lists
+            all names and kinds that are wrong.
+    """
+    known = {parameter.name: getattr(usual, parameter.name) for parameter in fields(usual)}
+    problems = [f"'{key}' is unknown" for key in table if key not in known]
+    problems += [
+        f"{key} = {value!r} is not {_like(known[key])[1]}"
+        for key, value in table.items()
+        if key in known and not _like(known[key])[0](value)
+    ]
+    _refuse(f"[{name}]", problems, f"known are {', '.join(sorted(known))}")
+    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
+    return replace(usual, **changes)  # type: ignore[arg-type]  # each kind was checked
 
 
 def read_toml(path: Path) -> dict[str, object]:
@@ -106,12 +143,33 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "evaluation_seeds": (int, "a whole number"),
     "workers": (int, "a whole number"),
     "defects": (dict, "a table"),
+    "optimize": (dict, "a table"),
+    "check": (dict, "a table"),
 }
 
 
 def _is_of_kind(name: str, value: object) -> bool:
     # bool is an int to Python, and a date-time is a date
     return isinstance(value, _KINDS[name][0]) and not isinstance(value, bool | datetime)
+
+
+def _like(usual: object) -> tuple[Callable[[object], bool], str]:
+    """Whether a value can stand for a usual one, and what such a value is called."""
+    if isinstance(usual, tuple):
+        return _is_list_of_whole, "a list of whole numbers"
+    return (_is_whole, "a whole number") if isinstance(usual, int) else (_is_number, "a number")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_list_of_whole(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_whole, value))
 
 
 def _at(folder: Path, name: str, value: object) -> object:

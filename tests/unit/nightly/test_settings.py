@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from optimizers.params import OptimizeParams
+from sim_scenarios.check import CheckParams
 from traffic_brain.errors import ConfigurationError
-from traffic_brain.nightly.settings import NightSettings, read_settings
+from traffic_brain.nightly.settings import NightSettings, changed, read_settings
 
 
 @pytest.fixture
@@ -45,7 +47,7 @@ def test_every_problem_is_told_at_once(config: Path) -> None:
         "seed = 'one' is not a whole number",
         "workers = True is not a whole number",
         "service_day = 'today' is not a date",
-        "known are defects, evaluation_seeds, out, seed",
+        "known are check, defects, evaluation_seeds, optimize, out, seed",
     ):
         assert problem in str(caught.value)
 
@@ -76,3 +78,31 @@ def test_values_out_of_range(config: Path) -> None:
 def test_workers_are_as_many_as_cores_unless_told() -> None:
     assert NightSettings().worker_count >= 1
     assert NightSettings(workers=3).worker_count == 3
+
+
+def test_a_stage_is_told_by_name_what_to_change(config: Path) -> None:
+    config.write_text(
+        "[check]\nscreen_seeds = 1\nstress_scale = 2\n[optimize]\ncommon_cycles_s = [60, 90]\n",
+        encoding="utf-8",
+    )
+    settings = read_settings(config, {})
+    trial = changed(CheckParams(), settings.check, "check")
+    recipe = changed(OptimizeParams(), settings.optimize, "optimize")
+    assert trial == CheckParams(screen_seeds=1, stress_scale=2)
+    assert recipe == OptimizeParams(common_cycles_s=(60, 90))
+    assert changed(CheckParams(), {}, "check") == CheckParams()
+
+
+def test_what_a_stage_does_not_know_is_all_told() -> None:
+    told = {"seeds": 3, "screen_seeds": True, "stress_scale": "much", "confirm_seeds": 7}
+    with pytest.raises(ConfigurationError) as caught:
+        changed(CheckParams(), told, "check")
+    for problem in (
+        "[check]: 'seeds' is unknown",
+        "screen_seeds = True is not a whole number",
+        "stress_scale = 'much' is not a number",
+        "known are breakdown_factor, confirm_seeds",
+    ):
+        assert problem in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r"common_cycles_s = \[60, 'x'\] is not a list"):
+        changed(OptimizeParams(), {"common_cycles_s": [60, "x"]}, "optimize")

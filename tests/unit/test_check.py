@@ -115,7 +115,7 @@ def test_too_few_pairs_give_no_interval() -> None:
 
 # --- decisions -------------------------------------------------------------------------------
 
-STEADY = tuple(50.0 + i / 10 for i in range(7))
+STEADY = tuple(50.0 + i / 10 for i in range(8))
 CALM = (STEADY[:3], tuple(0.8 * d for d in STEADY[:3]))
 
 
@@ -129,20 +129,20 @@ def times(ratio: float) -> tuple[float, ...]:
         (times(0.8), CALM, Decision.DEPLOY, "delay changes by -20.0%"),
         (times(0.981), CALM, Decision.KEEP, "too small"),
         (times(1.1), CALM, Decision.KEEP, "worse than the plans in service"),
-        ((*times(0.8)[:6], 60.0), CALM, Decision.INCONCLUSIVE, "not shown to be better"),
+        ((*times(0.8)[:7], 60.0), CALM, Decision.INCONCLUSIVE, "not shown to be better"),
         (STEADY, CALM, Decision.INCONCLUSIVE, "not shown to be better"),
         (
             times(0.8),
             ((60.0,) * 3, (130.0, 130.0, 50.0)),
             Decision.INCONCLUSIVE,
-            "breaks down on 2 of 10 days, in service on 0",
+            "breaks down on 2 of 11 days, in service on 0",
         ),
         (times(0.8), ((60.0, 60.0, 130.0), (130.0, 130.0, 50.0)), Decision.DEPLOY, "-20.0%"),
         (
             times(0.8),
             ((60.0,) * 3, (500.0, 50.0, 50.0)),
             Decision.INCONCLUSIVE,
-            "not better in the mean of 10 days",
+            "not better in the mean of 11 days",
         ),
     ],
     ids=["better", "little", "worse", "one bad day", "same", "locks", "locked before", "mean"],

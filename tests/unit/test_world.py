@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -16,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sim_scenarios import world as world_module
 from sim_scenarios.defects import NONE, Defects, arrivals, clock_errors_s, with_outliers
 from sim_scenarios.generated import GeneratedCity
 from sim_scenarios.plates import invent_plates, misread
@@ -451,17 +449,15 @@ def test_progress_goes_from_nothing_to_all(tmp_path: Path) -> None:
     assert all("tiny" in message for _, message in heard)
 
 
-def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
-
-    @contextmanager
-    def noted(prefix: str) -> Iterator[str]:
-        with original(prefix=prefix, dir=tmp_path) as name:
-            made.append(name)
-            yield name
-
-    original = world_module.tempfile.TemporaryDirectory
-    monkeypatch.setattr(world_module.tempfile, "TemporaryDirectory", noted)
-    Recorded(tmp_path / "rec")
-    assert made
-    assert not any(Path(name).exists() for name in made)
+def test_work_is_done_in_the_given_folder_and_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill must leave nothing where the next night does not look."""
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))  # is not there: would fail
+    recorded = Recorded(tmp_path / "rec")
+    (tmp_path / "evaluated").mkdir()
+    evaluate(CITY, None, [1], workdir=tmp_path / "evaluated")
+    assert not list((tmp_path / "evaluated").iterdir())
+    assert not list(recorded.folder.rglob(".*"))
+    assert not elsewhere.exists()

@@ -105,7 +105,7 @@ def test_least_and_greatest_green() -> None:
     )
     first, fixed = plan(SumoProgram("J", "0", "actuated", "0", phases)).stages
     assert (first.min_green_s, first.max_green_s) == (11, 89)
-    assert (fixed.min_green_s, fixed.max_green_s) == (30, 120)
+    assert (fixed.min_green_s, fixed.max_green_s) == (26, 120)
     long = plan(program((200, "Gr"), (3, "yr"), (4, "rG"), (3, "ry"), (4, "GG")))
     assert long.stages[0].max_green_s == 200
     assert plan(program((3, "Gr"), (3, "yr"), (4, "rG"), (3, "ry"))).stages[0].min_green_s == 3

@@ -264,7 +264,7 @@ def test_plans_made_for_the_demand_are_recommended(short_night: ShortNight, tmp_
     )
     verdict = judged(short_night, tmp_path, tmp_path / "verdict")
     assert verdict["decision"] == Decision.DEPLOY
-    assert verdict["runs"] == 2 * (1 + 7 + 1)
+    assert verdict["runs"] == 2 * (FEW.screen_seeds + FEW.confirm_seeds + FEW.stress_seeds)
 
 
 def test_nothing_proposed_is_nothing_changed(short_night: ShortNight, tmp_path: Path) -> None:

@@ -241,7 +241,7 @@ def test_an_unknown_world(
     [
         ("sede = 1\nwrold = 'small'", ["'sede' is unknown", "'wrold' is unknown", "known are"]),
         ("[check]\nseeds = 3\nscreen_seeds = 1.5", ["'seeds' is unknown", "screen_seeds = 1.5"]),
-        ("[check]\nconfirm_seeds = 2", ["confirm_seeds must be at least 7"]),
+        ("[check]\nconfirm_seeds = 2", ["confirm_seeds must be at least 8"]),
         ("[optimize]\ncycles = [60]\nmax_candidates = true", ["'cycles'", "max_candidates = True"]),
         ("[optimize]\ncommon_cycles_s = [5]", ["between 20 and 300 s"]),
         ("[defects]\nduplicates = 1", ["duplicates"]),

@@ -16,7 +16,7 @@
     max_candidates = 9
 
     [check]                          # of the simulations; see sim_scenarios.check.CheckParams
-    confirm_seeds = 7
+    confirm_seeds = 8
 """
 
 from __future__ import annotations

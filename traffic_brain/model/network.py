@@ -15,10 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import networkx as nx
 
-    from traffic_brain.model.signals import SignalPlan
+    from traffic_brain.model.signals import PlanWindow, SignalPlan
 
 NO_SIGNAL = -1
 """``signal_group_idx`` of a connection that no lamp controls."""
+
+
+VEHICLE_SPACING_M = 7.5
+"""Length of road that one standing car takes: 5 m and a gap of 2.5 m."""
+EVERY_LANE = -1
+"""``lane_idx`` of a device that watches all lanes of its link."""
 
 
 class Turn(StrEnum):
@@ -47,6 +53,15 @@ class Link:
     """Lane indices (0 = kerb side) open to cars; empty: a bus, foot, cycle or rail link."""
     junction_id: str | None = None
     """The signalised junction at the link's end, if there is one."""
+    name_latin: str = ""
+    """The name in Latin letters (pinyin), where the name is not."""
+    zone_id: str | None = None
+    """The grid zone of the link's middle."""
+
+    @property
+    def storage_veh(self) -> float:
+        """Cars that find room on the car lanes, standing in queue."""
+        return self.length_m * len(self.car_lanes) / VEHICLE_SPACING_M
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +91,7 @@ class Movement:
     signal_group_idxs: tuple[int, ...]
     saturation_flow_vph: float
     """Discharge of all its lanes under continuous green, lanes shared with others in full."""
+    saturation_flow_source: str = "default by turn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +101,37 @@ class Crossing:
     junction_id: str
     signal_group_idx: int
     length_m: float
+
+
+class DetectorKind(StrEnum):
+    """What a device on the road reports."""
+
+    STOP_LINE = "stop_line"
+    ADVANCE = "advance"
+    CHECKPOINT = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """A device on a lane: an induction loop, a radar, or a checkpoint camera (卡口)."""
+
+    detector_id: str
+    link_id: str
+    lane_idx: int
+    """0 = kerb side; ``EVERY_LANE``: all lanes."""
+    position_m: float
+    """From the link's beginning."""
+    kind: DetectorKind
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A grid zone that the city is managed by (网格区域)."""
+
+    zone_id: str
+    name: str
+    shape: tuple[tuple[float, float], ...]
+    """Corners of its outline in order; the last joins the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +153,13 @@ class Junction:
     yields: frozenset[tuple[int, int]]
     plan_in_service: SignalPlan | None
     """None: no fixed plan could be read (signal off, rail, actuated without pictures)."""
+    other_plans: tuple[SignalPlan, ...] = ()
+    """Plans registered besides the one in service; ``RoadNetwork.plan_windows`` says when."""
     control: str = "fixed"
     """``fixed``, ``actuated``, ``off`` or ``rail``: how the controller runs today."""
     problems: tuple[str, ...] = ()
+    name_latin: str = ""
+    zone_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +172,11 @@ class RoadNetwork:
     movements: Mapping[str, Movement]
     junctions: Mapping[str, Junction]
     crossings: tuple[Crossing, ...] = ()
+    detectors: tuple[Detector, ...] = ()
+    zones: Mapping[str, Zone] = field(default_factory=dict)
+    plan_windows: tuple[PlanWindow, ...] = ()
+    intergreens_s: Mapping[str, Mapping[tuple[int, int], int]] = field(default_factory=dict)
+    """By junction: required seconds from the end of a group's green to a conflicting green."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """File name -> SHA-256 of what the network was read from."""
 

@@ -133,3 +133,18 @@ class SignalPlan:
                     length += 1
                 found.append(((t - shift) % cycle, length))
         return tuple(found)
+
+
+EVERY_DAY = (1, 2, 3, 4, 5, 6, 7)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanWindow:
+    """When a plan runs (时段): seconds of the service day, on given weekdays (1 = Monday)."""
+
+    junction_id: str
+    plan_id: str
+    begin_s: int
+    end_s: int
+    """After ``begin_s``; 86 400 is midnight."""
+    weekdays: tuple[int, ...] = EVERY_DAY

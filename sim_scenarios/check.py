@@ -35,6 +35,7 @@ from sim_scenarios.outputs import DelaySummary, summarise
 from sim_scenarios.programs import write_programs
 from sim_scenarios.run import RunRequest, RunResult, run_all
 from sim_scenarios.scenario import PreparedScenario, assemble
+from sim_scenarios.silence import silenced
 from traffic_brain.errors import ConfigurationError, SimulationError
 from traffic_brain.fusion.state import State, load_state
 from traffic_brain.model.documents import plans_from_dict, verdict_to_dict
@@ -111,26 +112,35 @@ class _Bench:
     params: CheckParams
     workers: int | None
     rows: list[dict[str, Any]] = field(default_factory=list)
-    _days: dict[tuple[int, float], PreparedScenario] = field(default_factory=dict)
+    _days: dict[tuple[int, float, Path], PreparedScenario] = field(default_factory=dict)
+    _signals: dict[frozenset[str], Path] = field(default_factory=dict)
 
-    def day(self, seed: int, scale: float) -> PreparedScenario:
+    def day(self, seed: int, scale: float, candidate: _Candidate) -> PreparedScenario:
         """The scenario of a seed's demand, written when first asked for."""
-        if (seed, scale) not in self._days:
-            folder = self.folder / f"day-{seed}-{scale}"
+        signals = self._signals_beside(candidate)
+        if (seed, scale, signals) not in self._days:
+            folder = self.folder / f"day-{len(self._days)}-{seed}-{scale}"
             folder.mkdir()
             write_demand(self.vehicles, folder / "trips.rou.xml", seed, scale)
-            self._days[seed, scale] = assemble(
+            self._days[seed, scale, signals] = assemble(
                 "rebuilt city",
                 folder,
                 net=self.network,
                 routes=(folder / "trips.rou.xml",),
-                additional=(self.signals,),
+                additional=(signals,),
                 begin_s=self.state.window.begin_s,
                 end_s=self.state.window.end_s,
                 time_to_teleport_s=-1,
                 options={"ignore-route-errors": "true"},
             )
-        return self._days[seed, scale]
+        return self._days[seed, scale, signals]
+
+    def _signals_beside(self, candidate: _Candidate) -> Path:
+        """The city's signals, whose schedules must not switch a candidate's plans away."""
+        retimed = frozenset(plan.junction_id for plan in candidate.plans)
+        if retimed not in self._signals:
+            self._signals[retimed] = silenced(self.signals, self.folder, retimed)
+        return self._signals[retimed]
 
     def run(
         self,
@@ -146,7 +156,7 @@ class _Bench:
         """
         requests = [
             RunRequest(
-                scenario=self.day(seed, scale),
+                scenario=self.day(seed, scale, c),
                 seed=seed,
                 folder=self.folder / f"run-{phase}-{c.candidate_id.replace(' ', '-')}-{seed}",
                 additional=(c.additional,) if c.additional else (),

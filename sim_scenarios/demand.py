@@ -46,7 +46,7 @@ def drivable_vehicles(state: State, network: RoadNetwork) -> list[Vehicle]:
 def write_demand(vehicles: list[Vehicle], path: Path, seed: int, scale: float = 1.0) -> int:
     """Draw a day and write it as a SUMO route file; returns the number of vehicles.
 
-    Buses keep to their timetable: they drive once, whatever the draw and the scale.
+    Buses keep to their timetable: they leave once, when they did, whatever the draw and the scale.
     """
     rng = np.random.default_rng(seed)
     n = len(vehicles)
@@ -60,7 +60,8 @@ def write_demand(vehicles: list[Vehicle], path: Path, seed: int, scale: float = 
     copies = np.where(is_bus, 1, copies)
     departures: list[tuple[float, int]] = []
     for i, times in enumerate(copies):
-        spread = rng.uniform(-DEPARTURE_SPREAD_S, DEPARTURE_SPREAD_S, int(times))
+        spread_s = 0.0 if is_bus[i] else DEPARTURE_SPREAD_S
+        spread = rng.uniform(-spread_s, spread_s, int(times))
         departures += [(max(vehicles[i].depart_s + float(s), 0.0), i) for s in spread]
     departures.sort()
     path.write_text("".join(_route_file(departures, vehicles)), encoding="utf-8")

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from network_data.importers.sumo_programs import elements
-from sim_scenarios.run import run_tool
+from network_data.sumo_tools import run_tool
 from traffic_brain.errors import ConfigurationError
 
 SPREAD_OF_PULL = 0.7

@@ -10,18 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from traffic_brain.errors import ConfigurationError, SimulationError
+from network_data.sumo_tools import last_words, sumo_environment, sumo_program
+from traffic_brain.errors import SimulationError
 from traffic_brain.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -32,74 +31,6 @@ TRIPS_FILE = "trips.xml"
 ROUTES_FILE = "vehicle_routes.xml"
 STATISTICS_FILE = "statistics.xml"
 _STEP = re.compile(rb"Step #(\d+(?:\.\d+)?)")
-_NOISE = re.compile(
-    r"proj\.db|pj_obj_create|^Quitting \(on error\)|^Error: Could not load configuration|^\s*$"
-)
-_LAST_LINES = 3
-
-
-def sumo_home() -> Path:
-    """The folder SUMO is installed in: of the package ``sumo``, else of ``SUMO_HOME``.
-
-    Raises ConfigurationError when there is none.
-    """
-    spec = find_spec("sumo")
-    found = list(spec.submodule_search_locations or ()) if spec else []
-    homes = [Path(p) for p in found] + [Path(p) for p in (os.environ.get("SUMO_HOME"),) if p]
-    for home in homes:
-        if (home / "bin").is_dir():
-            return home
-    raise ConfigurationError("SUMO is not installed", "pip install eclipse-sumo")
-
-
-def sumo_program(name: str = "sumo") -> Path:
-    """The path of one of SUMO's programs (sumo, netconvert, netgenerate).
-
-    Raises ConfigurationError when it is not there.
-    """
-    home = sumo_home()
-    found = shutil.which(name, path=str(home / "bin"))
-    if found is None:
-        raise ConfigurationError(
-            f"{home} has no program {name}", "pip install --force-reinstall eclipse-sumo"
-        )
-    return Path(found)
-
-
-def sumo_environment() -> dict[str, str]:
-    """This process's environment with SUMO's own data folders set."""
-    home = sumo_home()
-    places = {"SUMO_HOME": home, "PROJ_LIB": home / "data/proj", "PROJ_DATA": home / "data/proj"}
-    return {**os.environ, **{key: str(path) for key, path in places.items()}}
-
-
-def run_tool(name: str, arguments: Sequence[str], *, folder: Path, timeout_s: float = 600) -> None:
-    """Run one of SUMO's programs in ``folder`` and wait for it.
-
-    Raises SimulationError with the program's own message when it fails or takes too long.
-    """
-    command = [str(sumo_program(name)), *arguments]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=sumo_environment(),
-            capture_output=True,
-            timeout=timeout_s,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SimulationError(f"{name} did not end within {timeout_s:.0f} s") from error
-    if done.returncode:
-        raise SimulationError(f"{name} failed: {last_words(done.stderr)}")
-
-
-def last_words(stderr: bytes) -> str:
-    """What SUMO said last, without noise: its errors if there are any, else the last lines."""
-    lines = [line.strip() for line in stderr.decode("utf-8", "replace").splitlines()]
-    telling = [line for line in lines if not _NOISE.search(line)]
-    errors = [line.removeprefix("Error: ") for line in telling if line.startswith("Error")]
-    return "; ".join((errors or telling)[-_LAST_LINES:]).rstrip(".") or "no message"
 
 
 @dataclass(frozen=True, slots=True)

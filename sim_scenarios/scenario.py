@@ -19,9 +19,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from network_data.importers.sumo_programs import elements, open_xml, sumo_time_s
+from network_data.sumo_tools import run_tool
 from sim_scenarios import generated
 from sim_scenarios.departures import DAY_S, Demand, busiest_begin, read_demand
-from sim_scenarios.run import run_tool
 from sim_scenarios.silence import silenced
 from sim_scenarios.spec import ScenarioSpec
 from traffic_brain.errors import DataRefused, SimulationError

@@ -45,7 +45,7 @@ def test_a_missing_library_is_named_with_its_remedy(
 
 def test_sumo_that_cannot_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SUMO_HOME", raising=False)
-    monkeypatch.setattr("sim_scenarios.run.find_spec", lambda _: None)
+    monkeypatch.setattr("network_data.sumo_tools.find_spec", lambda _: None)
     finding = state_of("sumo")
     assert finding.state == "missing"
     assert "eclipse-sumo" in finding.remedy
@@ -55,7 +55,7 @@ def test_sumo_that_cannot_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     broken = tmp_path / "sumo"
     broken.write_text("#!/bin/sh\necho 'libX.so.6: cannot open' >&2\nexit 127\n", encoding="utf-8")
     broken.chmod(0o755)
-    monkeypatch.setattr("sim_scenarios.run.sumo_program", lambda _: broken)
+    monkeypatch.setattr("network_data.sumo_tools.sumo_program", lambda _: broken)
     finding = state_of("sumo")
     assert (finding.state, finding.detail) == ("missing", "libX.so.6: cannot open")
 

@@ -1,6 +1,7 @@
 """Documents: what is written is read back the same, and bad ones are refused with all problems."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -64,6 +65,18 @@ def test_plans_documents_keep_remarks_and_order() -> None:
     text = plans_to_json([PLAN, PLAN.with_greens((31, 29), "evening")], reason="better")
     assert [plan.plan_id for plan in plans_from_json(text)] == ["day", "evening"]
     assert json.loads(text)["reason"] == "better"
+
+
+def test_a_junction_keeps_its_other_plans_name_and_zone() -> None:
+    night = PLAN.with_greens((31, 29), "night")
+    full = replace(JUNCTION, other_plans=(night,), name_latin="Changjiang Lu", zone_id="z7")
+    document = junction_to_dict(full)
+    assert junction_from_dict(from_json(to_json(document), "text")) == full
+    older = {k: v for k, v in document.items() if k not in ("other_plans", "name_latin", "zone_id")}
+    assert junction_from_dict(older) == JUNCTION
+    with pytest.raises(DataRefused) as refused:
+        junction_from_dict(document | {"zone_id": 7, "name_latin": None, "other_plans": [3]})
+    assert len(refused.value.problems) > 2
 
 
 def test_a_city_document_gives_the_rules_all_they_need() -> None:

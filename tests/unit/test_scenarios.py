@@ -8,11 +8,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from network_data.sumo_tools import run_tool
 from sim_scenarios import spec as spec_module
 from sim_scenarios.departures import read_demand
 from sim_scenarios.generated import GeneratedCity, build
 from sim_scenarios.outputs import read_trips, summarise
-from sim_scenarios.run import RunRequest, RunResult, run, run_all, run_tool
+from sim_scenarios.run import RunRequest, RunResult, run, run_all
 from sim_scenarios.scenario import PreparedScenario, prepare
 from sim_scenarios.spec import ScenarioSpec, available, find
 from traffic_brain.errors import ConfigurationError, DataRefused, SimulationError

@@ -17,9 +17,9 @@ from network_data.importers.sumo_programs import (
     read_programs,
     sumo_time_s,
 )
+from network_data.sumo_tools import run_tool
 from sim_scenarios.outputs import read_signal_states
 from sim_scenarios.programs import plans_in_service, write_programs
-from sim_scenarios.run import run_tool
 from sim_scenarios.scenario import PreparedScenario, prepare
 from sim_scenarios.spec import ScenarioSpec, available, find
 from traffic_brain.errors import DataRefused

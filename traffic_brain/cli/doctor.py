@@ -94,7 +94,7 @@ def _library(name: str) -> Finding:
 
 def _sumo(program: str) -> Finding:
     """Start a program of SUMO's wheel: it may be there and yet lack a system library."""
-    from sim_scenarios.run import sumo_environment, sumo_program
+    from network_data.sumo_tools import sumo_environment, sumo_program
 
     try:
         binary, environment = sumo_program(program), sumo_environment()

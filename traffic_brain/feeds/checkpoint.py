@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from traffic_brain.feeds.pseudonym import UNREADABLE, tokens
+from traffic_brain.feeds.misreadings import mended
+from traffic_brain.feeds.pseudonym import UNREADABLE, in_one_spelling, tokens
 from traffic_brain.feeds.tables import (
     TEXT,
     TIME,
@@ -57,8 +58,9 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
     order = np.argsort(time_s, kind="stable")
     site_idx = sites.index.get_indexer(raw["site_id"])[order]
     time_s = time_s[order]
-    token = tokens(raw["plate"].to_numpy()[order])
-    passes = pd.DataFrame({"token": token, "site_idx": site_idx, "time_s": time_s})
+    plates = in_one_spelling(raw["plate"].to_numpy()[order])
+    token = tokens(plates)
+    passes = pd.DataFrame({"plate": plates, "token": token, "site_idx": site_idx, "time_s": time_s})
     passes = quarantine.keep(
         FEED,
         passes,
@@ -69,6 +71,7 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
             ("unreadable_plate", token == UNREADABLE),
         ],
     )
+    passes = _with_one_token_per_vehicle(passes, _places_m(sites, network))
     passes = quarantine.keep(FEED, passes, [("duplicate", _seen_again(passes))])
     links = sites["link_id"].to_numpy()
     passes = passes.assign(link_id=links[passes["site_idx"].to_numpy()] if len(passes) else "")
@@ -76,6 +79,23 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
         ["token", "time_s"], kind="stable", ignore_index=True
     )
     return CheckpointDay(frozenset(links), passes, len(register) + len(raw))
+
+
+def _places_m(sites: pd.DataFrame, network: RoadNetwork) -> np.ndarray:
+    """float64[site, 2]: where the cameras stand, the ends of their links."""
+    ends = [network.links[link_id].shape[-1] for link_id in sites["link_id"]]
+    return np.array(ends, dtype=np.float64).reshape(-1, 2)
+
+
+def _with_one_token_per_vehicle(passes: pd.DataFrame, places_m: np.ndarray) -> pd.DataFrame:
+    """The passes with misread plates mended, and without the plates: here they end."""
+    token = mended(
+        passes["plate"].to_numpy(),
+        passes["token"].to_numpy(),
+        passes["time_s"].to_numpy(),
+        places_m[passes["site_idx"].to_numpy()],
+    )
+    return passes.assign(token=token).drop(columns="plate")
 
 
 def _seen_again(passes: pd.DataFrame) -> np.ndarray:

@@ -18,8 +18,14 @@ _PLATE = re.compile(r"([\u4e00-\u9fff]?[A-Z])[·\- ]?([A-Z0-9]{4,6}[\u4e00-\u9ff
 UNREADABLE = -1
 
 
-def tokens(plates: Iterable[object]) -> np.ndarray:
-    """int64[row]: one number per distinct readable plate, ``UNREADABLE`` for all else.
+def in_one_spelling(plates: Iterable[object]) -> np.ndarray:
+    """object[row]: each plate without its separator; an empty text where none can be read."""
+    found = (_PLATE.fullmatch(plate) if isinstance(plate, str) else None for plate in plates)
+    return np.array(["".join(match.groups()) if match else "" for match in found], dtype=object)
+
+
+def tokens(plates: Iterable[str]) -> np.ndarray:
+    """int64[row]: one number per distinct plate of one spelling, ``UNREADABLE`` for empty texts.
 
     The numbers are given in order of the first sighting, so that they — unlike the keyed hash
     with its fresh secret — are the same in every run over the same rows.
@@ -28,11 +34,9 @@ def tokens(plates: Iterable[object]) -> np.ndarray:
     seen: dict[bytes, int] = {}
     found = []
     for plate in plates:
-        match = _PLATE.fullmatch(plate) if isinstance(plate, str) else None
-        if match is None:
+        if not plate:
             found.append(UNREADABLE)
             continue
-        plain = "".join(match.groups()).encode()
-        digest = hashlib.blake2b(plain, key=secret, digest_size=16).digest()
+        digest = hashlib.blake2b(plate.encode(), key=secret, digest_size=16).digest()
         found.append(seen.setdefault(digest, len(seen)))
     return np.array(found, dtype=np.int64)

@@ -19,6 +19,7 @@ from traffic_brain.feeds import checkpoint, internet, police, transit
 from traffic_brain.feeds.tables import Quarantine, refuse_together
 from traffic_brain.fusion.buses import bus_trips, without_buses
 from traffic_brain.fusion.counters import Counter, Detectors, counters, dark_bins, live_detectors
+from traffic_brain.fusion.flow_balance import Sightings, balanced_flows
 from traffic_brain.fusion.levels import class_of, level
 from traffic_brain.fusion.link_state import (
     LinkState,
@@ -28,10 +29,13 @@ from traffic_brain.fusion.link_state import (
     probe_flow,
 )
 from traffic_brain.fusion.routes import (
+    MISSED_RATIO,
     RouteFinder,
+    Trip,
     fill_gaps,
     sightings,
     traversals,
+    turns_seen,
     without_misread,
 )
 from traffic_brain.fusion.running_plans import running_plans
@@ -104,9 +108,7 @@ def fuse(
     first = link_state(
         network, window, {"internet": internet_pace(feeds.internet, network, window)}
     )
-    finder = RouteFinder(
-        network, first, feeds.checkpoint.live_links, probe_flow(feeds.internet, network), seed
-    )
+    finder = RouteFinder(network, first, feeds.checkpoint.live_links, seed)
     progress(0.4, "joining checkpoint sightings to trips")
     seen = [
         trip
@@ -118,7 +120,11 @@ def fuse(
     detectors = live_detectors(feeds.police)
     counted = counters(network, feeds.police, detectors, window)
     progress(0.7, "balancing trips with counts")
-    weighted = reconstruct(seen, bus_trips(feeds.transit), finder, counted, feeds.police, window)
+    buses = bus_trips(feeds.transit)
+    flows = balanced_flows(
+        network, counted, _sightings(network, feeds, seen, buses), _heard_ratio(feeds, window)
+    )
+    weighted = reconstruct(seen, buses, finder, flows, counted, feeds.police, window)
     progress(0.9, "writing the state")
     _write_links(out, network, state, weighted)
     vehicles = _write_trips(out, weighted, window, seed)
@@ -169,7 +175,7 @@ def _second_state(
     window: Window,
     feeds: _Feeds,
     finder: RouteFinder,
-    seen: list[Any],
+    seen: list[Trip],
 ) -> LinkState:
     """Link state from all sources, now that checkpoint pairs are joined to paths."""
     buses = feeds.transit.passes
@@ -186,6 +192,31 @@ def _second_state(
         "transit": pace_of_traversals(bus_rows, network, window, BUS_RELATIVE_SD, BUS_QUANTILE),
     }
     return link_state(network, window, sources)
+
+
+def _sightings(
+    network: RoadNetwork, feeds: _Feeds, seen: list[Trip], buses: list[tuple[float, Trip]]
+) -> Sightings:
+    read = feeds.checkpoint.passes["link_id"].value_counts()
+    return Sightings(
+        cameras={str(k): float(n) / (1.0 - MISSED_RATIO) for k, n in read.items()},
+        probes=probe_flow(feeds.internet, network),
+        turns=turns_seen([*seen, *(trip for _, trip in buses)]),
+    )
+
+
+def _heard_ratio(feeds: _Feeds, window: Window) -> float:
+    """Share of the traffic that drove while detectors were heard, as cameras or probes tell.
+
+    A quarter of an hour in which nobody spoke because nobody drove is no loss.
+    """
+    dark = dark_bins(feeds.police, window)
+    for table in (feeds.checkpoint.passes, feeds.internet.speeds):
+        time_s = table["time_s"].to_numpy()
+        time_s = time_s[(time_s >= window.begin_s) & (time_s < window.end_s)]
+        if len(time_s):
+            return float(1.0 - dark[window.bin_idx(time_s)].mean())
+    return 1.0
 
 
 def _write_links(

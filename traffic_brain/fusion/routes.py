@@ -12,7 +12,6 @@ seen it.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +21,9 @@ import numpy as np
 import pandas as pd
 
 from traffic_brain.feeds.checkpoint import CheckpointDay
-from traffic_brain.fusion.counters import TURN_WEIGHT, Counter
+from traffic_brain.fusion.flow_balance import turns_at_edge, turns_of
 from traffic_brain.fusion.link_state import LinkState
-from traffic_brain.fusion.turning import turning_flows
-from traffic_brain.model.network import Connection, Link, RoadNetwork, Turn
+from traffic_brain.model.network import RoadNetwork, Turn
 
 MISSED_RATIO = 0.05
 """Share of vehicles that a working camera does not read."""
@@ -38,11 +36,8 @@ STAY_SHARE = 0.03
 """Share of vehicles that begin or end on a link, against those that merely pass it."""
 MAX_WALK_LINKS = 60
 VALUE_ROUNDS = 60
-UNCOUNTED_VEH = 0.3
-"""Worth of a through movement that nobody counted, against vehicles counted elsewhere."""
-DOUBLES_BACK_COSINE = -0.85
-LEAST_PROBES = 0.5
-"""A way on which no probe was seen may still be taken."""
+LEAST_SHARE = 0.02
+"""Share of a turn's vehicles that may be unseen although the trips explain all of them."""
 _TURN_S = {Turn.THROUGH: 0.0, Turn.RIGHT: 1.0, Turn.LEFT: 3.0, Turn.UTURN: 20.0}
 """What a driver counts against a turn when choosing a way."""
 
@@ -81,35 +76,25 @@ class RouteFinder:
         network: RoadNetwork,
         state: LinkState,
         cameras: frozenset[str],
-        probe_flow: Mapping[str, float],
         seed: int,
     ) -> None:
         self.network = network
         self.cameras = cameras
-        self._probe_flow = probe_flow
         self._state = state
         self._rng = np.random.default_rng(seed)
+        self._turns = turns_of(network)
+        self._turns_at_edge = turns_at_edge(self._turns)
         free = {k: v.length_m / v.free_flow_speed_mps for k, v in network.links.items()}
         observed = dict(zip(network.links, state.travel_time_s.mean(axis=1), strict=True))
         self._graphs = [self._link_graph(free), self._link_graph(observed)]
         self._paths: dict[str, list[Mapping[str, list[str]]]] = {}
         self._steps: dict[bool, dict[str, _Step]] = {}
-        self._lanes_of = {(m.from_link, m.to_link): m.lanes for m in network.movements.values()}
-        self.learn([], [])
 
     def _link_graph(self, travel_s: Mapping[str, float]) -> nx.DiGraph[str]:
         graph: nx.DiGraph[str] = nx.DiGraph()
-        links = self.network.links
-        for c in self.network.connections:
-            if (
-                c.from_lane_idx not in links[c.from_link].car_lanes
-                or not links[c.to_link].car_lanes
-            ):
-                continue
-            missed = MISSED_PENALTY_S if c.to_link in self.cameras else 0.0
-            turn = driven_turn(c, links)
-            cost = travel_s[c.to_link] + _TURN_S[turn] + missed
-            graph.add_edge(c.from_link, c.to_link, cost=cost)
+        for (here, onward), turn in self._turns.items():
+            missed = MISSED_PENALTY_S if onward in self.cameras else 0.0
+            graph.add_edge(here, onward, cost=travel_s[onward] + _TURN_S[turn] + missed)
         return graph
 
     def paths(self, origin: str, target: str) -> list[list[str]]:
@@ -132,56 +117,24 @@ class RouteFinder:
         bin_idx = int(self._state.window.bin_idx(np.array([at_s]))[0])
         return float(self._state.travel_time_s[self.network.link_idx[link_id], bin_idx])
 
-    def learn(self, trips: Iterable[Trip], counters: Iterable[Counter]) -> None:
-        """Weights of the walks: how many vehicles made each transition unseen by cameras.
+    def learn(self, flows: Mapping[tuple[str, str], float], trips: Iterable[Trip]) -> None:
+        """Weights of the walks: how many vehicles made each turn unseen by cameras.
 
-        Where detectors count, that is what they counted, by the turns that their lanes tell,
-        less what the trips explain already; elsewhere a turn is worth what probe vehicles show
-        on the links it joins.
+        That is the flow of the turn less what the trips explain already; a turn that they
+        explain in full may still be taken by somebody. Nobody turns round where the map ends.
         """
-        seen: dict[tuple[str, str], float] = defaultdict(float)
+        known: dict[tuple[str, str], float] = defaultdict(float)
         for trip in trips:
             for pair in zip(trip.links, trip.links[1:], strict=False):
-                seen[pair] += 1.0
-        prior = self._prior()
-        share = dict(prior)
-        for counter in counters:
-            pairs = [(counter.link_id, exit_link) for exit_link in sorted(counter.to_links)]
-            known = np.array([seen.get(pair, 0.0) for pair in pairs])
-            turning = self._turning(counter, pairs, np.array([prior[pair] for pair in pairs]))
-            missing = np.maximum(turning - known, 0.0)
-            rest = max(float(np.nansum(counter.counted)) - float(known.sum()), 0.0)
-            parts = missing if missing.any() else turning
-            for pair, part in zip(pairs, parts / (parts.sum() or 1.0), strict=True):
-                share[pair] += rest * float(part)
+                known[pair] += 1.0
+        share = {
+            pair: max(n - known[pair], LEAST_SHARE * n)
+            for pair, n in flows.items()
+            if pair not in self._turns_at_edge
+        }
         self._steps = {
             forward: self._unseen_steps(share, forward=forward) for forward in (False, True)
         }
-
-    def _prior(self) -> dict[tuple[str, str], float]:
-        """What a transition is worth before anybody counted it."""
-        found: dict[tuple[str, str], float] = {}
-        for c in self.network.connections:
-            probes = min(
-                self._probe_flow.get(c.from_link, 0.0), self._probe_flow.get(c.to_link, 0.0)
-            )
-            weight = TURN_WEIGHT[driven_turn(c, self.network.links)]
-            found[c.from_link, c.to_link] = UNCOUNTED_VEH * weight * (LEAST_PROBES + probes)
-        return found
-
-    def _turning(
-        self, counter: Counter, pairs: Sequence[tuple[str, str]], prior: np.ndarray
-    ) -> np.ndarray:
-        """float64[pair]: vehicles of a counter on each of its movements."""
-        if prior.sum() == 0:
-            prior = np.ones(len(pairs))
-        total = float(np.nansum(counter.counted))
-        return turning_flows(
-            counter.lane_counts,
-            counter.lanes,
-            [self._lanes_of[pair] for pair in pairs],
-            prior * total / prior.sum(),
-        )
 
     def _unseen_steps(
         self, share: Mapping[tuple[str, str], float], *, forward: bool
@@ -195,9 +148,7 @@ class RouteFinder:
         onward: dict[str, list[tuple[str, float]]] = {}
         for here in self.network.links:
             weights = {
-                n: share[(here, n) if forward else (n, here)]
-                for n in neighbours[here]
-                if n in self._graphs[0]
+                n: share.get((here, n) if forward else (n, here), 0.0) for n in neighbours[here]
             }
             total = sum(weights.values())
             onward[here] = [(n, w / total) for n, w in weights.items() if w > 0]
@@ -250,19 +201,22 @@ class RouteFinder:
         return found
 
 
-def driven_turn(connection: Connection, links: Mapping[str, Link]) -> Turn:
-    """The connection's turn, and UTURN where the way doubles back on itself.
+def _between_sightings(trip: Trip) -> range:
+    """The turns, by the index of the link they leave, that lie between two sightings.
 
-    Where a map is cut out of a larger one, its dual carriageways are joined at the edge by
-    connections that are drawn as an ordinary bend.
+    A camera sees a vehicle leave its link: the turn out of the first link seen is inside.
     """
-    a, b = links[connection.from_link].shape, links[connection.to_link].shape
-    ax, ay = a[-1][0] - a[0][0], a[-1][1] - a[0][1]
-    bx, by = b[-1][0] - b[0][0], b[-1][1] - b[0][1]
-    size = math.hypot(ax, ay) * math.hypot(bx, by)
-    if size > 0 and (ax * bx + ay * by) / size < DOUBLES_BACK_COSINE:
-        return Turn.UTURN
-    return connection.turn
+    seen = [k for k, observed in enumerate(trip.observed) if observed]
+    return range(seen[0], seen[-1]) if seen else range(0)
+
+
+def turns_seen(trips: Iterable[Trip]) -> dict[tuple[str, str], float]:
+    """Vehicles by turn that were seen both before and after it."""
+    found: dict[tuple[str, str], float] = defaultdict(float)
+    for trip in trips:
+        for k in _between_sightings(trip):
+            found[trip.links[k], trip.links[k + 1]] += 1.0
+    return found
 
 
 def sightings(day: CheckpointDay) -> list[tuple[list[str], list[float]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,10 @@ from traffic_brain.fusion.window import DEMAND_BIN_S, Window
 
 ENOUGH = 0.8
 """A counter that known trips explain to this share needs no further trips."""
+ESTIMATE_WORTH = 0.1
+"""Worth of a count that stands in part for dead detectors, beside a whole one."""
+TURN_WORTH = 0.3
+"""Worth of a turn's balanced flow, beside a count."""
 
 
 @dataclass(frozen=True)
@@ -33,23 +37,26 @@ def reconstruct(
     seen: list[Trip],
     buses: list[tuple[float, Trip]],
     finder: RouteFinder,
+    flows: Mapping[tuple[str, str], float],
     counters: list[Counter],
     police: PoliceDay,
     window: Window,
 ) -> WeightedTrips:
     """Extend the trips that cameras saw, add those they missed, weigh all by the counts.
 
+    ``flows``: vehicles of each turn over the window, as balanced from all sources.
+
     Buses, ``(departure, trip)``, are known whole: each stands for one vehicle, no more, no less.
     """
     known = [trip for _, trip in buses]
-    finder.learn([*seen, *known], counters)
+    finder.learn(flows, [*seen, *known])
     cars = [extend(trip, finder) for trip in seen]
-    finder.learn([*cars, *known], counters)
+    finder.learn(flows, [*cars, *known])
     cars += _missed([*cars, *known], finder, counters, police, window)
     trips = [*cars, *known]
     is_bus = np.arange(len(trips)) >= len(cars)
     begun = [depart_s(trip, finder) for trip in cars] + [at_s for at_s, _ in buses]
-    incidence = _incidence(trips, counters, window)
+    incidence = _incidence(trips, counters, flows, window)
     weights = balance(incidence, len(trips)) if len(incidence.counted) else np.ones(len(trips))
     weights = np.where(is_bus, 1.0, weights)
     return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus)
@@ -64,8 +71,8 @@ def _missed(
 ) -> list[Trip]:
     """Trips for passes that no known trip explains, grown from the pass both ways.
 
-    The counter with the largest deficit comes first; each new trip also explains passes at the
-    other counters on its way.
+    The counter with the largest deficit comes first, and estimates last; each new trip also
+    explains passes at the other counters on its way.
     """
     explained = _Explained(counters)
     for trip in trips:
@@ -74,7 +81,11 @@ def _missed(
         (str(link), int(lane)): rows["time_s"].to_numpy()
         for (link, lane), rows in police.passes.groupby(["link_id", "lane_idx"], sort=True)
     }
-    order = sorted(range(len(counters)), key=lambda i: (explained.deficit(i), -i), reverse=True)
+    order = sorted(
+        range(len(counters)),
+        key=lambda i: (counters[i].complete, explained.deficit(i), -i),
+        reverse=True,
+    )
     found = []
     for i in order:
         counter = counters[i]
@@ -125,28 +136,46 @@ class _Explained:
         return float(self._known[i] / max(self._counted[i], 1.0))
 
 
-def _incidence(trips: list[Trip], counters: list[Counter], window: Window) -> Counts:
-    """Which trip passes which (counter, demand bin); bins in which nothing was heard are out."""
+def _incidence(
+    trips: list[Trip],
+    counters: list[Counter],
+    flows: Mapping[tuple[str, str], float],
+    window: Window,
+) -> Counts:
+    """Which trip passes which (counter, demand bin) and makes which turn.
+
+    Bins in which nothing was heard are out. Turns that share lanes count over the whole window.
+    """
     cells: dict[tuple[int, int], int] = {}
     counted: list[float] = []
+    worth: list[float] = []
     for i, counter in enumerate(counters):
         for b, value in enumerate(counter.counted):
             if np.isfinite(value):
                 cells[i, b] = len(counted)
                 counted.append(float(value))
+                worth.append(1.0 if counter.complete else ESTIMATE_WORTH)
     at = {(c.link_id, e): i for i, c in enumerate(counters) for e in c.to_links}
+    shared = [pair for pair, i in at.items() if len(counters[i].to_links) > 1 and pair in flows]
+    turns = {pair: len(counted) + i for i, pair in enumerate(shared)}
+    counted += [flows[pair] for pair in shared]
+    worth += [TURN_WORTH] * len(shared)
     trip_idx, count_idx = [], []
     for t, trip in enumerate(trips):
         for k, pair in enumerate(zip(trip.links, trip.links[1:], strict=False)):
+            if not window.begin_s <= trip.exit_s[k] < window.end_s:
+                continue
             b = int((trip.exit_s[k] - window.begin_s) // DEMAND_BIN_S)
-            cell = cells.get((at[pair], b)) if pair in at else None
-            if cell is not None:
-                trip_idx.append(t)
-                count_idx.append(cell)
+            found = (cells.get((at[pair], b)) if pair in at else None, turns.get(pair))
+            for cell in found:
+                if cell is not None:
+                    trip_idx.append(t)
+                    count_idx.append(cell)
     return Counts(
         np.array(trip_idx, dtype=np.int64),
         np.array(count_idx, dtype=np.int64),
         np.array(counted),
+        np.array(worth),
     )
 
 

@@ -163,7 +163,7 @@ def _interval(value: object, where: str, problems: list[str]) -> Interval:
 
 
 def junction_to_dict(junction: Junction) -> dict[str, Any]:
-    """A junction as JSON, with its conflicts sorted and its plan in service inside."""
+    """A junction as JSON, with its conflicts sorted and its plans inside."""
     plan = junction.plan_in_service
     return {
         "junction_id": junction.junction_id,
@@ -175,13 +175,16 @@ def junction_to_dict(junction: Junction) -> dict[str, Any]:
         "conflicts": [list(pair) for pair in sorted(junction.conflicts)],
         "yields": [list(pair) for pair in sorted(junction.yields)],
         "plan_in_service": None if plan is None else plan_to_dict(plan),
+        "other_plans": [plan_to_dict(other) for other in junction.other_plans],
         "control": junction.control,
         "problems": list(junction.problems),
+        "name_latin": junction.name_latin,
+        "zone_id": junction.zone_id,
     }
 
 
 def junction_from_dict(document: object) -> Junction:
-    """A junction from JSON.
+    """A junction from JSON; an older document may lack other plans, Latin name and zone.
 
     Raises:
         DataRefused: with every problem of the document.
@@ -205,8 +208,13 @@ def _junction(value: object, where: str, problems: list[str]) -> Junction:
         conflicts=frozenset((min(p), max(p)) for p in reader.pairs("conflicts", count)),
         yields=frozenset(reader.pairs("yields", count)),
         plan_in_service=reader.optional("plan_in_service", _plan),
+        other_plans=tuple(reader.objects("other_plans", _plan))
+        if reader.has("other_plans")
+        else (),
         control=reader.text("control"),
         problems=reader.texts("problems"),
+        name_latin=reader.text("name_latin") if reader.has("name_latin") else "",
+        zone_id=reader.optional("zone_id", as_text) if reader.has("zone_id") else None,
     )
     reader.close()
     return junction

@@ -8,7 +8,8 @@ b's green; it is *direct* when no stage's green lies inside it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from traffic_brain.model.network import Junction
 from traffic_brain.model.signals import GREENS, SignalPlan
@@ -30,8 +31,7 @@ _YELLOW_AFTER = {"G": "Y", "g": "z"}
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """A stretch of the cycle in which a group's lamp is of one kind."""
 
     kind: str
@@ -61,6 +61,8 @@ class Clearance:
     pair: Pair
     length_s: int
     direct: bool
+    green_s: int
+    """Length of the green that ended."""
 
 
 def distinct_pictures(plan: SignalPlan) -> Iterable[str]:
@@ -71,17 +73,17 @@ def distinct_pictures(plan: SignalPlan) -> Iterable[str]:
 def runs(plan: SignalPlan, group: int, kinds: Mapping[str, str]) -> list[Run]:
     """Runs of a group round the cycle; one that passes the cycle's end is given once."""
     found: list[Run] = []
-    now = 0
+    kind, start, now = "", 0, 0
     for interval in plan.intervals():
-        kind = kinds.get(interval.picture[group], STOP)
-        if found and found[-1].kind == kind:
-            found[-1] = replace(found[-1], length_s=found[-1].length_s + interval.duration_s)
-        else:
-            found.append(Run(kind, now, interval.duration_s))
+        here = kinds.get(interval.picture[group], STOP)
+        if here != kind:
+            if now:
+                found.append(Run(kind, start, now - start))
+            kind, start = here, now
         now += interval.duration_s
-    if len(found) > 1 and found[0].kind == found[-1].kind:
-        first = found.pop(0)
-        found[-1] = replace(found[-1], length_s=found[-1].length_s + first.length_s)
+    found.append(Run(kind, start, now - start))
+    if len(found) > 1 and found[0].kind == kind:
+        found[-1] = Run(kind, start, now - start + found.pop(0).length_s)
     return found
 
 
@@ -130,14 +132,15 @@ def clearances(plan: SignalPlan, junction: Junction) -> Iterator[Clearance]:
     stages = [(plan.stage_start_s(i), stage.green_s) for i, stage in enumerate(plan.stages)]
     for low, high in sorted(junction.conflicts):
         for a, b in ((low, high), (high, low)):
-            for end in (run.end_s for run in lit[a] if run.length_s < cycle):
+            for ended in (run for run in lit[a] if run.length_s < cycle):
+                end = ended.end_s
                 on_before = any((end - 1 - run.start_s) % cycle < run.length_s for run in lit[b])
                 if on_before or not lit[b]:
                     continue
                 wait = min((run.start_s - end) % cycle for run in lit[b])
                 if wait <= min((run.start_s - end) % cycle for run in lit[a]):
                     direct = all((start - end) % cycle + green > wait for start, green in stages)
-                    yield Clearance((a, b), wait, direct)
+                    yield Clearance((a, b), wait, direct, ended.length_s)
 
 
 def shortest(found: Iterable[Clearance]) -> dict[Pair, int]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import networkx as nx
 
+    from traffic_brain.model.arrays import NetworkArrays
     from traffic_brain.model.signals import PlanWindow, SignalPlan
 
 NO_SIGNAL = -1
@@ -161,6 +162,53 @@ class Junction:
     name_latin: str = ""
     zone_id: str | None = None
 
+    @property
+    def plans(self) -> tuple[SignalPlan, ...]:
+        """All plans registered: the one in service first, if there is one."""
+        in_service = self.plan_in_service
+        return self.other_plans if in_service is None else (in_service, *self.other_plans)
+
+
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """The end of a link at its junction (进口道)."""
+
+    junction_id: str
+    link_id: str
+    lanes: tuple[int, ...]
+    """Lane indices from which a movement departs."""
+    movements: tuple[Movement, ...]
+
+
+class SignalGroupKind(StrEnum):
+    """Whom the lamps of a signal group show green."""
+
+    VEHICLE = "vehicle"
+    PEDESTRIAN = "pedestrian"
+    UNUSED = "unused"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalGroup:
+    """Lamps that always show the same (信号组)."""
+
+    junction_id: str
+    signal_group_idx: int
+    """Position of its letter in a lamp picture."""
+    kind: SignalGroupKind
+    """``VEHICLE`` as soon as a connection between links waits at it."""
+    movement_ids: tuple[str, ...]
+    crossings: tuple[Crossing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Movements given right of way as one (相位): the plan shows their groups green together."""
+
+    junction_id: str
+    signal_group_idxs: tuple[int, ...]
+    movement_ids: tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class RoadNetwork:
@@ -196,12 +244,120 @@ class RoadNetwork:
         return {link_id: i for i, link_id in enumerate(self.links)}
 
     @cached_property
+    def arrays(self) -> NetworkArrays:
+        """Dense index arrays for kernels.
+
+        Raises:
+            DataRefused: something names a link or a junction that is not there.
+        """
+        from traffic_brain.model.arrays import arrays_of
+
+        return arrays_of(self)
+
+    @cached_property
     def movements_at(self) -> Mapping[str, tuple[Movement, ...]]:
         """Movements of each junction, in the order of ``movements``."""
         found: dict[str, list[Movement]] = {j: [] for j in self.junctions}
         for movement in self.movements.values():
             found[movement.junction_id].append(movement)
         return {j: tuple(ms) for j, ms in found.items()}
+
+    @cached_property
+    def crossings_at(self) -> Mapping[str, tuple[Crossing, ...]]:
+        """Pedestrian crossings of each junction, in the order of ``crossings``."""
+        found: dict[str, list[Crossing]] = {j: [] for j in self.junctions}
+        for crossing in self.crossings:
+            found[crossing.junction_id].append(crossing)
+        return {j: tuple(cs) for j, cs in found.items()}
+
+    @cached_property
+    def approaches_at(self) -> Mapping[str, tuple[Approach, ...]]:
+        """Approaches of each junction: every link with a movement there, in order of ``links``."""
+        found: dict[str, list[Approach]] = {j: [] for j in self.junctions}
+        departing: dict[tuple[str, str], list[Movement]] = {}
+        for movement in self.movements.values():
+            departing.setdefault((movement.from_link, movement.junction_id), []).append(movement)
+        for (link_id, junction_id), movements in sorted(
+            departing.items(), key=lambda item: self.link_idx[item[0][0]]
+        ):
+            lanes = tuple(sorted({lane for m in movements for lane in m.lanes}))
+            found[junction_id].append(Approach(junction_id, link_id, lanes, tuple(movements)))
+        return {j: tuple(approaches) for j, approaches in found.items()}
+
+    @cached_property
+    def signal_groups_at(self) -> Mapping[str, tuple[SignalGroup, ...]]:
+        """Signal groups of each junction, one per letter of its lamp pictures."""
+        driven = {(c.junction_id, c.signal_group_idx) for c in self.connections}
+        return {
+            junction_id: tuple(
+                self._signal_group(junction_id, group, (junction_id, group) in driven)
+                for group in range(junction.signal_group_count)
+            )
+            for junction_id, junction in self.junctions.items()
+        }
+
+    @cached_property
+    def phases_at(self) -> Mapping[str, tuple[Phase, ...]]:
+        """Phases of each junction, from its plan in service, in order of their first green.
+
+        Groups that are never green belong to no phase; without a plan there are no phases.
+        """
+        return {j: self._phases(junction) for j, junction in self.junctions.items()}
+
+    @cached_property
+    def windows_at(self) -> Mapping[str, tuple[PlanWindow, ...]]:
+        """Day and week schedule of each junction, in the order of ``plan_windows``."""
+        found: dict[str, list[PlanWindow]] = {j: [] for j in self.junctions}
+        for window in self.plan_windows:
+            found[window.junction_id].append(window)
+        return {j: tuple(windows) for j, windows in found.items()}
+
+    def plan_at(self, junction_id: str, weekday: int, time_s: int) -> SignalPlan | None:
+        """The plan that runs at a second of the service day; ``weekday`` 1 is Monday.
+
+        Outside all windows it is the plan in service; None: no fixed plan.
+        """
+        junction = self.junctions[junction_id]
+        for window in self.windows_at[junction_id]:
+            if weekday in window.weekdays and window.begin_s <= time_s < window.end_s:
+                for plan in junction.plans:
+                    if plan.plan_id == window.plan_id:
+                        return plan
+        return junction.plan_in_service
+
+    def _signal_group(self, junction_id: str, group: int, driven: bool) -> SignalGroup:
+        movement_ids = self._movement_ids(junction_id, {group})
+        crossings = tuple(c for c in self.crossings_at[junction_id] if c.signal_group_idx == group)
+        kind = SignalGroupKind.UNUSED
+        if driven or movement_ids:
+            kind = SignalGroupKind.VEHICLE
+        elif crossings:
+            kind = SignalGroupKind.PEDESTRIAN
+        return SignalGroup(junction_id, group, kind, movement_ids, crossings)
+
+    def _phases(self, junction: Junction) -> tuple[Phase, ...]:
+        plan = junction.plan_in_service
+        pictures = [] if plan is None else [i.picture for i in plan.intervals()]
+        together: dict[tuple[bool, ...], list[int]] = {}
+        for group in range(junction.signal_group_count):
+            green = tuple(picture[group : group + 1] in ("G", "g") for picture in pictures)
+            if any(green):
+                together.setdefault(green, []).append(group)
+        return tuple(
+            Phase(
+                junction.junction_id,
+                tuple(groups),
+                self._movement_ids(junction.junction_id, set(groups)),
+            )
+            for _, groups in sorted(together.items(), key=lambda item: item[0], reverse=True)
+        )
+
+    def _movement_ids(self, junction_id: str, groups: set[int]) -> tuple[str, ...]:
+        return tuple(
+            m.movement_id
+            for m in self.movements_at[junction_id]
+            if not groups.isdisjoint(m.signal_group_idxs)
+        )
 
     @cached_property
     def successors(self) -> Mapping[str, tuple[str, ...]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from math import ceil
 from typing import TYPE_CHECKING
 
 from traffic_brain.model.lamps import (
@@ -75,11 +76,17 @@ class JunctionRulesInput:
     merges: frozenset[Pair] = frozenset()
     """Conflicts (a < b) whose paths only run together into one link, and never cross."""
     intergreen_s: Mapping[Pair, int] = field(default_factory=dict)
-    """Required by geometry, (W + L)/v + yellow, per ordered pair of groups; may be empty."""
+    """``RoadNetwork.intergreens_s`` of the junction: asked by geometry; may be empty."""
 
     @property
     def pedestrian_groups(self) -> frozenset[int]:
         return frozenset(c.signal_group_idx for c in self.crossings)
+
+    @property
+    def groups_on_foot(self) -> frozenset[int]:
+        """Groups that serve crossings and no vehicle: they need no yellow."""
+        driven = {g for groups in self.movements or () for g in groups}
+        return self.pedestrian_groups - driven
 
     @property
     def served_groups(self) -> tuple[int, ...]:
@@ -114,6 +121,7 @@ def rules_inputs(network: RoadNetwork) -> dict[str, JunctionRulesInput]:
             tuple(crossings[junction_id]),
             tuple(m.signal_group_idxs for m in network.movements_at[junction_id]),
             _merges(junction, connections[junction_id]),
+            network.intergreens_s.get(junction_id, {}),
         )
         for junction_id, junction in network.junctions.items()
     }
@@ -249,9 +257,7 @@ def yellow(
     plan: SignalPlan, site: JunctionRulesInput, standard: SafetyStandard
 ) -> Iterator[Violation]:
     """A vehicle group goes from green to red through 3 to 5 s of yellow."""
-    for group in range(site.junction.signal_group_count):
-        if group in site.pedestrian_groups:
-            continue
+    for group in sorted(set(range(site.junction.signal_group_count)) - site.groups_on_foot):
         seconds = yellows_after_green(plan, group)
         if not seconds:
             continue
@@ -270,25 +276,38 @@ def intergreen(
 ) -> Iterator[Violation]:
     """From the end of a green to a conflicting green: the shortest yellow, or what geometry asks.
 
-    A pedestrian group has no yellow; for it only ``site.intergreen_s`` counts here.
+    People on foot have no yellow: theirs ends with a flashing green in which nobody starts any
+    more, so that what a green lasts beyond the walk counts as time to clear.
     """
-    for pair, seconds in shortest(clearances(plan, site.junction)).items():
-        floor = 0 if pair[0] in site.pedestrian_groups else standard.yellow_min_s
-        required = max(floor, site.intergreen_s.get(pair, 0))
-        if seconds < required:
+    on_foot = site.groups_on_foot
+    worst: dict[Pair, tuple[int, int, int]] = {}
+    for clearance in clearances(plan, site.junction):
+        pair, seconds, required = clearance.pair, clearance.length_s, 0
+        if pair[0] in on_foot:
+            seconds += max(0, clearance.green_s - ceil(standard.walk_s))
+        else:
+            required = standard.yellow_min_s
+        required = max(required, site.intergreen_s.get(pair, 0))
+        found = (required - seconds, seconds, required)
+        worst[pair] = max(found, worst.get(pair, found))
+    for pair, (shortfall, seconds, required) in worst.items():
+        if shortfall > 0:
             yield _violation(
                 "intergreen",
                 site,
                 f"group {pair[0]} to group {pair[1]}",
                 f"{seconds} s, {required} s required",
-                required - seconds,
+                shortfall,
             )
 
 
 def min_green(
     plan: SignalPlan, site: JunctionRulesInput, standard: SafetyStandard
 ) -> Iterator[Violation]:
-    """Every stage is green for its own minimum, and for the standard's."""
+    """Every stage is green for its own minimum, and for the standard's.
+
+    A green that shows between stages only, in their clearance, lasts for the standard's as well.
+    """
     for stage in plan.stages:
         required = max(stage.min_green_s, standard.green_min_s)
         if stage.green_s < required:
@@ -298,6 +317,23 @@ def min_green(
                 f"stage {stage.picture}",
                 f"{stage.green_s} s of green, {required} s required",
                 required - stage.green_s,
+            )
+    cycle = plan.cycle_s
+    starts = [plan.stage_start_s(i) for i in range(len(plan.stages))]
+    for group in range(site.junction.signal_group_count):
+        between = [
+            run.length_s
+            for run in greens(plan, group)
+            if all((start - run.start_s) % cycle >= run.length_s for start in starts)
+        ]
+        least = min(between, default=standard.green_min_s)
+        if least < standard.green_min_s:
+            yield _violation(
+                "min_green",
+                site,
+                f"group {group} between stages",
+                f"{least} s of green, {standard.green_min_s} s required",
+                standard.green_min_s - least,
             )
 
 
@@ -336,10 +372,11 @@ def max_red(
     plan: SignalPlan, site: JunctionRulesInput, standard: SafetyStandard
 ) -> Iterator[Violation]:
     """Nobody waits longer than the standard's longest red."""
+    cycle = plan.cycle_s
     for group in site.served_groups:
         closed = [r.length_s for r in runs(plan, group, OPEN_KINDS) if r.kind == STOP]
         longest = max(closed, default=0)
-        if standard.red_max_s < longest < plan.cycle_s:
+        if standard.red_max_s < longest < cycle:
             yield _violation(
                 "max_red",
                 site,
@@ -521,12 +558,12 @@ def retimable(
     if shape:
         return [str(v) for v in shape]
     reasons = [
-        f"{_place(conflict)}: paths conflict and neither gives way"
+        f"rule {_conflict_rule(conflict)}, {_place(conflict)}: paths conflict and neither gives way"
         for conflict in conflicts(plan, site.junction)
         if not _harmless_merge(site, *conflict.pair)
     ]
     return reasons + [
-        f"{v.where}: {v.detail}"
+        f"rule {v.rule}, {v.where}: {v.detail}"
         for v in yellow(plan, site, standard)
         if v.shortfall >= standard.yellow_min_s
     ]
@@ -553,6 +590,11 @@ def _with_history(found: Violation, shortfall_before: float) -> Violation:
         return found
     detail = f"{found.detail} (the plan in service: no better)"
     return replace(found, severity=Severity.INHERITED, detail=detail)
+
+
+def _conflict_rule(conflict: Conflict) -> str:
+    rule = conflict_in_transition if conflict.in_yellow else conflicting_greens
+    return rule.__name__
 
 
 def _place(conflict: Conflict) -> str:

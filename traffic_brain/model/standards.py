@@ -35,6 +35,7 @@ class SafetyStandard:
     reaction_s: float = _declared(1.0, "yellow t + v/(2a), t = 1 s, ITE")
     deceleration_mps2: float = _declared(3.05, "yellow t + v/(2a), a = 10 ft/s2, ITE")
     vehicle_length_m: float = _declared(6.0, "all-red (W + L)/v, L = 6 m, ITE")
+    entering_speed_mps: float = _declared(11.1, f"RiLSA, a flying start at 40 km/h: {UNVERIFIED}")
 
     def __post_init__(self) -> None:
         wrong = [f.name for f in fields(self) if not getattr(self, f.name) > 0]

@@ -62,16 +62,33 @@ def record_stage(
     )
 
 
-def import_stage(net: Path, additional: Sequence[Path], city: Path) -> Stage:
-    """A SUMO network and its signal programs into a city folder."""
-    from network_data.importers.sumo_net import import_network
+def import_stage(source: Path, additional: Sequence[Path], city: Path) -> Stage:
+    """A road network of any known format, with its signal programs, into a city folder."""
+    from network_data.importers import import_any
 
     return Stage(
         name="import",
-        inputs={"net": net, **{f"additional {i}": path for i, path in enumerate(additional)}},
+        inputs={
+            "source": source,
+            **{f"additional {i}": path for i, path in enumerate(additional)},
+        },
         folders=(city,),
-        work=lambda out, progress: import_network(net, additional, out, progress),
-        configuration={"net": net.name, "additional": [path.name for path in additional]},
+        work=lambda out, progress: import_any(source, additional, out, progress),
+        configuration={"source": source.name, "additional": [path.name for path in additional]},
+    )
+
+
+def generate_stage(city: Path, *, junctions: int, seed: int) -> Stage:
+    """A made-up city of a given size, with demand."""
+    from network_data.generated_city import generate
+
+    return Stage(
+        name="generate",
+        inputs={},
+        folders=(city,),
+        work=lambda out, progress: generate(out, junctions=junctions, seed=seed, progress=progress),
+        configuration={"junctions": junctions},
+        seed=seed,
     )
 
 

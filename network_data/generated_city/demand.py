@@ -29,7 +29,7 @@ BEGIN_S, END_S = 7 * 3600, 8 * 3600 + 1800
 PROFILE_S = (7.0 * 3600, 7.4 * 3600, 7.8 * 3600, 8.1 * 3600, 8.5 * 3600)
 PROFILE = (0.5, 0.85, 1.0, 1.0, 0.7)
 """Departure rate, by that of the busiest hour."""
-MEAN_FLOW_VPH = 170.0
+MEAN_FLOW_VPH = 150.0
 """On a link, wished for, in the busiest hour."""
 PLACES_PER_ZONE = 8
 """Links on which trips of a zone begin, and as many on which they end."""
@@ -38,10 +38,12 @@ GATE_RATIO, OUT_RATIO = 0.16, 0.08
 USUAL_WAY_RATIO = 0.35
 """Deterrence: distance over which the wish to go falls to 1/e, by the radius of the city."""
 ROUNDS = 5
-FULL = 0.85
+FULL = 0.75
 """Most flow by capacity that trips may add up to."""
-CAPACITY_VPH = {EXPRESSWAY: 800.0, ARTERIAL: 700.0, SECONDARY: 520.0, BRANCH: 380.0}
+CAPACITY_VPH = {EXPRESSWAY: 700.0, ARTERIAL: 600.0, SECONDARY: 450.0, BRANCH: 330.0}
 """Per lane, at a signal."""
+LEFT_VPH = {EXPRESSWAY: 330.0, ARTERIAL: 280.0, SECONDARY: 180.0, BRANCH: 130.0}
+"""Capacity of a left turn: with a stage of its own on great streets, mostly without on others."""
 WAIT_S = {Turn.THROUGH: 18.0, Turn.RIGHT: 10.0, Turn.LEFT: 30.0, Turn.UTURN: 45.0}
 DEMAND_FILE, CONFIGURATION_FILE = "sumo/demand.rou.xml.gz", "sumo/city.sumocfg"
 SHORTEST_START_M = 120.0
@@ -125,12 +127,19 @@ class _Graph:
         self.links: Sequence[Link] = list(network.links.values())
         self.ids = [link.link_id for link in self.links]
         number = {link_id: i for i, link_id in enumerate(self.ids)}
-        ways: dict[tuple[int, int], float] = {}
+        ways: dict[tuple[int, int], Turn | None] = {}
         for c in network.connections:
-            wait_s = WAIT_S[c.turn] if c.junction_id is not None else 0.0
-            ways[number[c.from_link], number[c.to_link]] = wait_s
-        self.rows, self.columns = np.array(sorted(ways)).T
-        self.wait_s = np.array([ways[pair] for pair in sorted(ways)])
+            turn = c.turn if c.junction_id is not None else None
+            ways[number[c.from_link], number[c.to_link]] = turn
+        pairs = sorted(ways)
+        self.rows, self.columns = np.array(pairs).T
+        self.wait_s = np.array([WAIT_S[turn] if turn else 0.0 for turn in map(ways.get, pairs)])
+        self.turn_capacity_vph = np.array(
+            [
+                LEFT_VPH[self.links[pair[0]].road_class] if ways[pair] is Turn.LEFT else np.inf
+                for pair in pairs
+            ]
+        )
         self.drive_s = np.array([x.length_m / x.free_flow_speed_mps for x in self.links])
         self.capacity_vph = np.array(
             [len(x.car_lanes) * CAPACITY_VPH[x.road_class] for x in self.links]
@@ -296,18 +305,21 @@ def _route(before: npt.NDArray[np.int32], first: int, last: int) -> _Route:
 def _without_overload(
     graph: _Graph, routes: Sequence[_Route], rng: np.random.Generator
 ) -> list[_Route]:
-    """Less some trips, so that no link carries much more than ``FULL`` of its capacity."""
-    flow_vph = (
-        np.bincount(
-            np.fromiter((i for route in routes for i in route), dtype=np.int64),
-            minlength=len(graph.links),
-        )
-        * _peak_ratio()
-    )
-    fits = np.minimum(1.0, FULL * graph.capacity_vph / np.maximum(flow_vph, 1e-9))
+    """Less some trips, so that no link and no left turn carries much more than it can."""
+    way_of = {pair: k for k, pair in enumerate(zip(graph.rows, graph.columns, strict=True))}
+    ways = [np.array([way_of[pair] for pair in pairwise(route)]) for route in routes]
+    links = [np.array(route) for route in routes]
+    fits_link = _fitting(links, graph.capacity_vph)
+    fits_way = _fitting(ways, graph.turn_capacity_vph)
     chance = rng.random(len(routes))
     return [
         route
-        for route, luck in zip(routes, chance.tolist(), strict=True)
-        if luck < fits[list(route)].min()
+        for k, route in enumerate(routes)
+        if chance[k] < min(fits_link[links[k]].min(), fits_way[ways[k]].min())
     ]
+
+
+def _fitting(used: Sequence[npt.NDArray[np.int64]], capacity_vph: Floats) -> Floats:
+    """Of what wants to use each place, the part that finds room."""
+    flow_vph = np.bincount(np.concatenate(used), minlength=len(capacity_vph)) * _peak_ratio()
+    return np.minimum(1.0, FULL * capacity_vph / np.maximum(flow_vph, 1e-9))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +51,8 @@ _LEAST_VPH, _MOST_VPH = 300.0, 2600.0
 """Saturation flow of a lane; a capacity outside is none (per lane, or of another kind)."""
 _MOST_GROUPS = 10_000
 _SHOWN = 3
+_LONGEST_S = 120
+"""A longer intergreen is a damaged number."""
 
 Pair = tuple[int, int]
 
@@ -368,9 +370,8 @@ class _Assembly:
         foes = conflicts_of([*ways, *walks], turns, links)
         conflicts = {junction_id: found.conflicts for junction_id, found in foes.items()}
         for site in self.sites:
-            self.tables.losses.note(
-                Loss.GUESSED, "conflicts, drawn from geometry", site.junction_id
-            )
+            what = "conflicts, yields and intergreens: drawn from geometry"
+            self.tables.losses.note(Loss.GUESSED, what, site.junction_id)
         return foes, required_intergreens([*ways, *walks], conflicts)
 
     def _told_rules(self) -> tuple[Mapping[str, Foes], Mapping[str, Mapping[Pair, int]]]:
@@ -379,17 +380,19 @@ class _Assembly:
         needed: dict[str, dict[Pair, int]] = {
             s.junction_id: {} for s in self.sites if s.row is not None and s.row["opt_intergreens"]
         }
+        counts = {s.junction_id: s.group_count for s in self.sites}
         for row in self.tables["opt_signal_rule"]:
             junction_id = self.junction_of.get(row["controller_id"])
             group = self.tables.whole(row, "signal_group", 0, _MOST_GROUPS)
-            if junction_id is None or group is None:
-                self.tables.drop(row, "of no signal")
+            if junction_id is None or group is None or group >= counts[junction_id]:
+                self.tables.drop(row, "of no signal group")
                 continue
-            conflicts[junction_id].update(
-                (group, other) for other in self._groups(row, "conflicts")
-            )
-            yields[junction_id].update((group, other) for other in self._groups(row, "yields"))
-            for other, seconds in self._seconds(row):
+            others = set(range(counts[junction_id])) - {group}
+            for other in self._groups(row, "conflicts", {o for o in others if o > group}):
+                conflicts[junction_id].add((group, other))
+            for other in self._groups(row, "yields", others):
+                yields[junction_id].add((group, other))
+            for other, seconds in self._seconds(row, others):
                 needed.setdefault(junction_id, {})[group, other] = seconds
         foes = {
             s.junction_id: Foes(
@@ -399,19 +402,24 @@ class _Assembly:
         }
         return foes, needed
 
-    def _groups(self, row: Row, column: str) -> Iterator[int]:
+    def _groups(self, row: Row, column: str, known: Collection[int]) -> Iterator[int]:
         """Signal groups in a cell, parted by blanks."""
         for word in row[column].split():
-            if word.isdecimal() and len(word) < 6:
+            if _is_whole(word) and int(word) in known:
                 yield int(word)
             else:
-                self.tables.drop(row, f"{column}: no signal group")
+                self.tables.drop(row, f"{column}: no signal group that can be meant")
 
-    def _seconds(self, row: Row) -> Iterator[Pair]:
+    def _seconds(self, row: Row, known: Collection[int]) -> Iterator[Pair]:
         """(signal group, seconds) of ``group:seconds`` in a cell, parted by blanks."""
         for word in row["intergreens"].split():
-            parts = word.split(":")
-            if len(parts) == 2 and all(p.isdecimal() and len(p) < 6 for p in parts):
-                yield int(parts[0]), int(parts[1])
+            group, _, seconds = word.partition(":")
+            is_good = _is_whole(group) and _is_whole(seconds) and int(seconds) <= _LONGEST_S
+            if is_good and int(group) in known:
+                yield int(group), int(seconds)
             else:
                 self.tables.drop(row, "intergreens: no signal group with seconds")
+
+
+def _is_whole(word: str) -> bool:
+    return word.isascii() and word.isdecimal() and len(word) < 6

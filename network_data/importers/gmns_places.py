@@ -39,10 +39,11 @@ def detectors_of(tables: Tables, roads: Roads) -> Iterator[Detector]:
             lr_m = (tables.number(row, "lr", 0, 1e7) or 0.0) * roads.units.short_m
             told = known_id(row["ref_node_id"], {link.to_node: None})
             position_m = link.length_m - lr_m if told is not None else lr_m
+            lane = _exact_lane(tables, row, link)
             yield Detector(
                 _unique(row["loc_id"], taken),
                 link.link_id,
-                _exact_lane(tables, row, EVERY_LANE),
+                EVERY_LANE if lane is None else lane,
                 _exact_position(tables, row, link, position_m),
                 kind,
             )
@@ -76,7 +77,7 @@ def _kind(row: Row, ahead_m: float) -> DetectorKind:
 
 
 def _lanes(tables: Tables, roads: Roads, row: Row, link: Link) -> list[int]:
-    exact = _exact_lane(tables, row, None)
+    exact = _exact_lane(tables, row, link)
     if exact is not None:
         return [exact]
     lanes = roads.lanes[link.link_id]
@@ -93,13 +94,12 @@ def _lanes(tables: Tables, roads: Roads, row: Row, link: Link) -> list[int]:
     return [EVERY_LANE] if len(found) == lanes.count > 1 else found
 
 
-def _exact_lane(tables: Tables, row: Row, otherwise: int | None) -> int | None:
-    told = tables.whole(row, "opt_lane_idx", EVERY_LANE, MOST_LANES)
-    return otherwise if told is None else told
+def _exact_lane(tables: Tables, row: Row, link: Link) -> int | None:
+    return tables.whole(row, "opt_lane_idx", EVERY_LANE, link.lane_count - 1)
 
 
 def _exact_position(tables: Tables, row: Row, link: Link, position_m: float) -> float:
-    exact = tables.number(row, "opt_position_m", 0, 1e7)
+    exact = tables.number(row, "opt_position_m", 0, link.length_m)
     if exact is not None:
         return exact
     if not 0 <= position_m <= link.length_m:
@@ -155,7 +155,9 @@ def zone_of_links(tables: Tables, roads: Roads, zones: Mapping[str, Zone]) -> di
     """Link -> the zone of its middle, as our own files tell, else by the outlines."""
     if tables["link"].has("opt_zone_id"):
         told = {link_id: roads.rows[link_id]["opt_zone_id"] for link_id in roads.links}
-        return {link_id: zone_id for link_id, zone_id in told.items() if zone_id}
+        for zone_id in set(told.values()) - {"", *zones}:
+            tables.losses.note(Loss.DROPPED, "link.opt_zone_id: no such zone", shown(zone_id))
+        return {link_id: zone_id for link_id, zone_id in told.items() if zone_id in zones}
     boxes = [(zone_id, zone.shape, *_box(zone.shape)) for zone_id, zone in zones.items()]
     found: dict[str, str] = {}
     for link_id, link in roads.links.items():

@@ -41,6 +41,7 @@ PROTECTION_OF: Mapping[str, str] = {"G": "protected", "g": "permitted", "s": "rt
 _MOST_GROUPS = 10_000
 NO_SIGNS = frozenset({"", "none", "no_control", "signal", "signal_with_rtor"})
 """Control types that tell nothing about who gives way."""
+_CONTROLS = ("fixed", "actuated", "off", "rail")
 _NO_PLAN = "no plan could be read"
 
 
@@ -142,9 +143,11 @@ class _Filler:
         if not site.plans:
             site.problems = (_NO_PLAN,)
             site.control = "off" if not self.here else "actuated"
-            self._ask("signal without a plan", 0.0, "give its timing plan")
+        if site.plan_in_service is None:
+            self._ask("signal without a plan in service", 0.0, "give its timing plan")
         if site.row is not None and site.row.table.has("opt_control"):
-            site.control = site.row["opt_control"] or site.control
+            told = site.row["opt_control"]
+            site.control = told if told in _CONTROLS else site.control
             site.problems = tuple(site.row.raw("opt_problems").splitlines())
 
     # --- groups ---
@@ -410,8 +413,9 @@ class _Filler:
             plan_id = row["opt_plan_id"] or plan
             if plan_id in spans:
                 spans[plan_id] += self._spans(row, is_ours=is_ours)
-        if is_ours and site.row is not None and site.row.table.has("opt_plan_in_service"):
-            site.in_service = site.row["opt_plan_in_service"] or None
+        told = site.row["opt_plan_in_service"] if site.row is not None else ""
+        if is_ours and (not told or told in spans):
+            site.in_service = told or None
             site.windows = tuple(
                 PlanWindow(site.junction_id, plan_id, s.begin_s, s.end_s, s.weekdays)
                 for plan_id, listed in spans.items()

@@ -27,6 +27,7 @@ MOST_PROBLEMS = 50
 REMEDY = "correct the tables, or export the network to GMNS again"
 _MISSING = frozenset({"", "nan", "null", "n/a", "#n/a", "<na>"})
 _LONGEST_MISSING = 6
+_LOOKED_AT_BYTES = 1024
 _TRUE = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 _FALSE = frozenset({"0", "0.0", "false", "f", "no", "n"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
@@ -568,17 +569,27 @@ def _text_of(path: Path, losses: LossReport) -> str:
         raise DataRefused(f"{error.strerror or error}") from error
     if size > LARGEST_FILE_BYTES:
         raise DataRefused(f"larger than any city's table ({size} bytes)")
+    wide = _wide_encoding(raw)
     try:
-        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if wide:
             losses.note(Loss.GUESSED, "file is UTF-16", path.name)
-            text = raw.decode("utf-16")
-        else:
-            text = raw.decode("utf-8-sig")
+        text = raw.decode(wide or "utf-8-sig")
     except UnicodeDecodeError:
         text = _other_encoding(raw, path, losses)
     if "\0" in text:
         raise DataRefused("no text file")
     return text
+
+
+def _wide_encoding(raw: bytes) -> str:
+    """UTF-16 by its mark, or because every other byte of the beginning is zero; else empty."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = [raw[i:_LOOKED_AT_BYTES:2].count(0) for i in (0, 1)]
+    half = len(raw[:_LOOKED_AT_BYTES]) // 2
+    if half and max(zeros) > 0.6 * half and min(zeros) < 0.1 * half:
+        return "utf-16-be" if zeros[0] > zeros[1] else "utf-16-le"
+    return ""
 
 
 def _other_encoding(raw: bytes, path: Path, losses: LossReport) -> str:

@@ -50,7 +50,7 @@ def directions_of(
     ``ranks``: position of the link's first signal group; directions keep that order where they
     can. ``phantoms``: further legs that need a direction, with their heading.
     """
-    headings = {link.link_id: heading_degrees(link, at_end=True) for link in links} | phantoms
+    headings = {**{k.link_id: heading_degrees(k, at_end=True) for k in links}, **phantoms}
     ids = sorted(headings, key=lambda i: (i in phantoms, ranks.get(i, 1 << 30), i))
     ids = ids[: len(DIRECTIONS)]
     nearest = _nearest([headings[i] for i in ids])

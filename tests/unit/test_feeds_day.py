@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ NEVER = None
 Row = Mapping[str, Any]
 
 
-def write(path: Path, rows: list[Row], schema: Mapping[str, pa.DataType]) -> None:
+def write(path: Path, rows: Sequence[Row], schema: Mapping[str, pa.DataType]) -> None:
     """Rows as Parquet; times are seconds of the service day."""
     path.parent.mkdir(parents=True, exist_ok=True)
     start_ms = day_start_ms(DAY)
@@ -213,6 +213,7 @@ def test_checkpoint(tmp_path: Path) -> None:
         "outside_day": 1,
     }
     assert day.rows_read == 5 + 12 == 2 + len(day.passes) + quarantine.total
+    assert list(day.passes.columns) == ["token", "time_s", "link_id"]  # and no plate
     assert day.links == day.live_links == {"a-b", "b-c"}
     passes = [(p.token, p.link_id, p.time_s) for p in day.passes.itertuples()]
     first, second = (t for t, link, _ in passes if link == "b-c")

@@ -185,16 +185,20 @@ def test_plates_become_numbers_in_order_of_sight() -> None:
         "沪B·3K72B",
         "皖A·3K72B",
     ]
-    assert list(tokens(in_one_spelling(plates))) == [0, 1, 0, 0, 0, 2, 0]
-    assert list(tokens(in_one_spelling(plates))) == list(tokens(in_one_spelling(plates)))
+    spelled = in_one_spelling(plates)
+    assert list(spelled) == ["皖A3K72B", "皖AD12345", *["皖A3K72B"] * 3, "沪B3K72B", "皖A3K72B"]
+    assert list(tokens(spelled)) == [0, 1, 0, 0, 0, 2, 0]
+    assert list(tokens(spelled)) == list(tokens(spelled))
 
 
 @pytest.mark.parametrize(
     "unread", [None, np.nan, "", "?", "皖A·", "皖A·12", "无牌", "皖A·3K72B\n", "皖a·3k72b", 7]
 )
 def test_what_is_no_plate_is_unreadable(unread: object) -> None:
-    assert list(tokens(in_one_spelling([unread, "皖A·3K72B", unread]))) == [
-        UNREADABLE,
-        0,
-        UNREADABLE,
-    ]
+    spelled = in_one_spelling([unread, "皖A·3K72B", unread])
+    assert list(spelled) == ["", "皖A3K72B", ""]
+    assert list(tokens(spelled)) == [UNREADABLE, 0, UNREADABLE]
+
+
+def test_a_day_without_plates_has_no_tokens() -> None:
+    assert len(tokens(in_one_spelling([]))) == 0

@@ -1,4 +1,4 @@
-"""Counts of lanes as counts of movements, turns told by lanes, and trips balanced with both."""
+"""Counts of lanes as counts of movements, and trips balanced with them and with turns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from traffic_brain.fusion.balance import (
     modelled,
 )
 from traffic_brain.fusion.counters import Counter, counters, dark_bins, live_detectors
-from traffic_brain.fusion.turning import turning_flows
+from traffic_brain.fusion.routes import Trip
+from traffic_brain.fusion.trips import ESTIMATE_WORTH, TURN_WORTH, _incidence
 from traffic_brain.fusion.window import Window
 from traffic_brain.model.network import RoadNetwork, Turn
 
@@ -97,9 +98,9 @@ def test_lanes_that_share_movements_are_counted_together() -> None:
     assert one.complete
     apart = counted(APART, day)
     assert [(c.lanes, c.to_links) for c in apart] == [
-        ((0,), {"x-s"}),
-        ((1,), {"x-e"}),
-        ((2,), {"x-n"}),
+        ((0,), frozenset({"x-s"})),
+        ((1,), frozenset({"x-e"})),
+        ((2,), frozenset({"x-n"})),
     ]
     assert [list(c.counted) for c in apart] == [[90, 90], [45, 45], [30, 30]]
 
@@ -145,36 +146,14 @@ def test_hours_in_which_nobody_spoke_are_unknown_not_empty() -> None:
     assert np.isnan(one.counted[1])
 
 
-# --- turns -----------------------------------------------------------------------------------
-
-
-def test_turns_are_told_by_the_lanes() -> None:
-    """138 right, 171 through, 31 left: as lanes they are 195, 57 and 88."""
-    true = np.array([138.0, 171.0, 31.0])
-    lanes = [138 + 57.0, 57.0, 31 + 57.0]
-    prior = true.sum() * np.array([0.4, 1.0, 0.4]) / 1.8
-    lanes_of = [(0,), (0, 1, 2), (2,)]
-    found = turning_flows(lanes, (0, 1, 2), lanes_of, prior)
-    assert np.abs(found - true).max() < 30
-    assert np.abs(found - true).sum() < 0.4 * np.abs(prior - true).sum()
-    exact = turning_flows(lanes, (0, 1, 2), lanes_of, true)
-    assert exact == pytest.approx(true)
-
-
-def test_turns_that_lanes_cannot_tell_are_those_expected_before() -> None:
-    both = turning_flows([100.0], (4,), [(4,), (4,)], np.array([75.0, 25.0]))
-    assert both == pytest.approx([75.0, 25.0])
-    unknown = turning_flows([np.nan, 50.0], (0, 1), [(0,), (1,)], np.array([30.0, 50.0]))
-    assert unknown == pytest.approx([30.0, 50.0])
-    assert turning_flows([0.0, 0.0], (0, 1), [(0,), (1,)], np.zeros(2)) == pytest.approx([0, 0])
-
-
 # --- balance ---------------------------------------------------------------------------------
 
 
-def incidence(rows: list[tuple[int, int]], values: list[float]) -> Counts:
+def incidence(
+    rows: list[tuple[int, int]], values: list[float], worth: list[float] | None = None
+) -> Counts:
     trips, counts = np.array(rows, dtype=np.int64).reshape(-1, 2).T
-    return Counts(trips, counts, np.array(values))
+    return Counts(trips, counts, np.array(values), np.array(worth or [1.0] * len(values)))
 
 
 def test_consistent_counts_are_reproduced() -> None:
@@ -204,3 +183,66 @@ def test_a_trip_past_no_counter_is_left_alone() -> None:
 def test_weights_stay_within_their_limits() -> None:
     weights = balance(incidence([(0, 0), (1, 1)], [1000.0, 0.0]), 2)
     assert list(weights) == [MAX_WEIGHT, MIN_WEIGHT]
+
+
+def test_of_counts_that_differ_the_one_worth_more_is_followed() -> None:
+    """One trip past two counts of 2 and 1/2: log(w + 1/2) is the mean of theirs by worth."""
+    rows = [(0, 0), (0, 1)]
+    for worth, share in (([1.0, 1.0], 1 / 2), ([1.0, 0.1], 1 / 1.1), ([0.2, 0.6], 1 / 4)):
+        (weight,) = balance(incidence(rows, [2.0, 0.5], worth), 1)
+        assert weight == pytest.approx(2.5**share - 0.5, rel=1e-6)
+
+
+def test_what_all_counts_are_worth_does_not_matter() -> None:
+    rng = np.random.default_rng(3)
+    rows = sorted({(t, int(c)) for t in range(60) for c in rng.integers(0, 9, 2)})
+    values = list(rng.uniform(5.0, 25.0, 9))
+    plain = balance(incidence(rows, values), 60)
+    assert balance(incidence(rows, values, [0.1] * 9), 60) == pytest.approx(plain)
+
+
+# --- what trips are balanced with ------------------------------------------------------------
+
+
+FLOWS = {("w-x", "x-s"): 138.0, ("w-x", "x-e"): 171.0, ("w-x", "x-n"): 31.0}
+
+
+def drive(to: str, at_s: float) -> Trip:
+    return Trip(("w-x", f"x-{to}"), (at_s, at_s + 30.0), (True, False))
+
+
+def test_turns_that_share_lanes_are_balanced_with_their_flows() -> None:
+    """Two bins of the counter, then the turns over the whole window."""
+    lanes = counted(SHARED, police({0: every(10), 1: every(20), 2: every(30)}))
+    trips = [drive("e", 10.0), drive("s", 910.0), drive("n", -10.0), drive("n", 1801.0)]
+    found = _incidence(trips, lanes, FLOWS, WINDOW)
+    turn_values = dict(zip(found.counted[2:], found.worth[2:], strict=True))
+    assert list(found.counted[:2]) == [165.0, 165.0]
+    assert list(found.worth[:2]) == [1.0, 1.0]
+    assert turn_values == dict.fromkeys(FLOWS.values(), TURN_WORTH)
+    passes = [(t, found.counted[c]) for t, c in zip(found.trip_idx, found.count_idx, strict=True)]
+    assert passes == [(0, 165.0), (0, 171.0), (1, 165.0), (1, 138.0)]
+    assert list(found.count_idx[[0, 2]]) == [0, 1]
+
+
+def test_a_count_that_stands_in_for_a_dead_detector_is_worth_less() -> None:
+    lanes = counted(SHARED, police({0: every(10), 1: every(20)}))
+    found = _incidence([drive("e", 10.0)], lanes, FLOWS, WINDOW)
+    assert list(found.worth) == [ESTIMATE_WORTH] * 2 + [TURN_WORTH] * 3
+    assert ESTIMATE_WORTH < TURN_WORTH < 1.0
+
+
+def test_a_turn_with_lanes_of_its_own_is_balanced_with_its_count_alone() -> None:
+    lanes = counted(APART, police({0: every(10), 1: every(20), 2: every(30)}))
+    found = _incidence([drive("e", 10.0)], lanes, FLOWS, WINDOW)
+    assert list(found.counted) == [90, 90, 45, 45, 30, 30]
+    assert set(found.worth) == {1.0}
+    assert list(found.count_idx) == [2]
+
+
+def test_nothing_to_balance_with() -> None:
+    found = _incidence([drive("e", 10.0)], [], {}, WINDOW)
+    assert len(found.counted) == len(found.worth) == len(found.trip_idx) == 0
+    dark = police({n: [t for t in every(10) if not 900 <= t < 1200] for n in range(3)})
+    found = _incidence([drive("e", 1000.0)], counted(SHARED, dark), FLOWS, WINDOW)
+    assert list(found.counted[found.count_idx]) == [171.0]

@@ -11,21 +11,23 @@ import pytest
 
 from tests.unit.hand_made import network, road, through
 from traffic_brain.feeds.checkpoint import CheckpointDay
-from traffic_brain.fusion.counters import Counter
+from traffic_brain.fusion.counters import TURN_WEIGHT
+from traffic_brain.fusion.flow_balance import Pair, Sightings, balanced_flows, turns_of
 from traffic_brain.fusion.link_state import PaceEstimate, link_state
 from traffic_brain.fusion.routes import (
     MAX_SPEED_MPS,
     MISREAD_WINDOW_S,
+    STAY_SHARE,
     STOPOVER_ALLOWANCE_S,
     STOPOVER_FACTOR,
     RouteFinder,
     Trip,
     depart_s,
-    driven_turn,
     extend,
     fill_gaps,
     sightings,
     traversals,
+    turns_seen,
     without_misread,
 )
 from traffic_brain.fusion.window import Window
@@ -62,16 +64,19 @@ def finder(
     *,
     slow: Mapping[str, float] | None = None,
     cameras: frozenset[str] = frozenset(),
-    probes: Mapping[str, float] | None = None,
+    flows: Mapping[Pair, float] | None = None,
     seed: int = 0,
 ) -> RouteFinder:
-    """``slow``: seconds per metre of links that were observed."""
+    """``slow``: seconds per metre of links that were observed; ``flows``: else as usual."""
     seen = PaceEstimate.unseen(len(city.links), WINDOW.bin_count)
     for link_id, pace in (slow or {}).items():
         seen.pace_s_per_m[city.link_idx[link_id]] = pace
         seen.relative_sd[city.link_idx[link_id]] = 0.1
     state = link_state(city, WINDOW, {"internet": seen})
-    return RouteFinder(city, state, cameras, probes or {}, seed)
+    found = RouteFinder(city, state, cameras, seed)
+    usual = {pair: 100 * TURN_WEIGHT[turn] for pair, turn in turns_of(city).items()}
+    found.learn(flows or usual, [])
+    return found
 
 
 def trip(path: str, first_s: float, observed: str = "") -> Trip:
@@ -189,16 +194,25 @@ def test_a_trip_is_walked_to_both_ends_of_the_map() -> None:
 
 
 def test_nobody_turns_round_at_the_edge_of_the_map() -> None:
-    back = next(c for c in CITY.connections if (c.from_link, c.to_link) == ("d-e", "e-d"))
-    assert back.turn is Turn.THROUGH
-    assert driven_turn(back, CITY.links) is Turn.UTURN
-    on = next(c for c in CITY.connections if (c.from_link, c.to_link) == ("c-d", "d-e"))
-    assert driven_turn(on, CITY.links) is Turn.THROUGH
-    streets = finder(probes=dict.fromkeys(CITY.links, 1000.0))
-    walked = {link for _ in range(300) for link in streets.walk("a-b", forward=True)}
-    assert "d-e" in walked
-    assert not walked & {"e-d", "d-c"}
-    assert streets.walk("e-d", forward=False) == []
+    """Not even where a few vehicles of the balance cannot be explained otherwise."""
+    assert turns_of(CITY)["d-e", "e-d"] is Turn.UTURN
+    flows = balanced_flows(CITY, [], Sightings({"d-e": 200.0, "e-d": 100.0}, {}, {}))
+    for turning in (flows["d-e", "e-d"], 1e-9, 7.0):
+        streets = finder(flows=flows | {("d-e", "e-d"): turning})
+        walked = {link for _ in range(300) for link in streets.walk("a-b", forward=True)}
+        assert "d-e" in walked
+        assert not walked & {"e-d", "d-c"}
+        assert streets.walk("e-d", forward=False) == []
+        assert streets.walk("d-e", forward=True) == []
+
+
+def test_u_turns_inside_the_map_are_driven() -> None:
+    """Of those who come over c-d, as many go back over d-c as on over d-s."""
+    ways = WAYS | {("c-d", "d-c"): (Turn.UTURN, (0,))}
+    city = network(LINKS, ways)
+    streets = finder(city, flows={("c-d", "d-s"): 50.0, ("c-d", "d-c"): 50.0})
+    ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
+    assert ends["d-c"] / 1000 == pytest.approx(0.5, abs=0.05)
 
 
 def test_nobody_drives_over_a_link_twice() -> None:
@@ -220,28 +234,55 @@ def test_a_walk_shuns_cameras_that_would_have_seen_it() -> None:
     assert share_past(frozenset({"b-c"})) < 0.3
 
 
-def test_counts_tell_where_vehicles_turn() -> None:
-    """Of 100 counted at the end of c-d, 40 are known to go to d-s, and 80 turn there in all."""
-    links = [*LINKS[:4], road("c", "d", PLACES, junction_id="d", lane_count=2, car_lanes=(0, 1))]
-    links += [*LINKS[5:]]
-    ways = WAYS | {("c-d", "d-s"): (Turn.RIGHT, (0,)), ("c-d", "d-e"): (Turn.THROUGH, (1,))}
-    city = network(links, ways)
-    counter = Counter(
-        link_id="c-d",
-        to_links=frozenset({"d-s", "d-e"}),
-        lanes=(0, 1),
-        counted=np.array([60.0, np.nan, 40.0]),
-        lane_counts=(80.0, 20.0),
-    )
-    known = [trip("c-d d-s", 0.0) for _ in range(40)]
-    streets = finder(city)
-    streets.learn(known, [counter])
-    ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
-    # What is unknown turns 40 : 20, drawn a little towards the prior of 0.4 : 1.
-    assert 0.5 < ends["d-s"] / 1000 < 0.7
-    streets.learn([], [counter])
-    ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
-    assert 0.65 < ends["d-s"] / 1000 < 0.85
+def test_flows_tell_where_unseen_vehicles_turn() -> None:
+    """80 of 100 turn to d-s. 40 of these are known; of the others 40 turn there, 20 to d-e."""
+    flows = {("c-d", "d-s"): 80.0, ("c-d", "d-e"): 20.0}
+    streets = finder(flows=flows)
+
+    def share_to_s() -> float:
+        ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(2000))
+        assert set(ends) == {"d-s", "d-e"}
+        return ends["d-s"] / 2000
+
+    # Three times the error of 2000 draws.
+    assert share_to_s() == pytest.approx(80 / 100, abs=0.03)
+    streets.learn(flows, [trip("c-d d-s", 0.0) for _ in range(40)])
+    assert share_to_s() == pytest.approx(40 / 60, abs=0.03)
+    streets.learn(flows, [trip("c-d d-s", 0.0) for _ in range(80)])
+    assert share_to_s() == pytest.approx(0.02 * 80 / (0.02 * 80 + 20), abs=0.02)
+    streets.learn(flows, [trip(f"c-d d-{to}", 0.0) for to in "se" for _ in range(90)])
+    assert share_to_s() == pytest.approx(80 / 100, abs=0.03)
+
+
+def test_backward_walks_come_whence_the_flow_came() -> None:
+    """Three come straight over b-c for one round over n-c."""
+    streets = finder(flows={("b-c", "c-d"): 75.0, ("n-c", "c-d"): 25.0})
+    begun = Tally(tuple(streets.walk("c-d", forward=False)) for _ in range(2000))
+    straight = begun["b-c",] / (begun["b-c",] + begun["n-c",])
+    assert straight == pytest.approx(0.75, abs=0.03)
+    # A vehicle begins on a link with the share of those that stay.
+    assert begun[()] / 2000 == pytest.approx(STAY_SHARE, abs=0.012)
+
+
+@pytest.mark.parametrize("flows", [{}, dict.fromkeys(turns_of(CITY), 0.0)])
+def test_where_nothing_flows_a_walk_ends_at_once(flows: dict[Pair, float]) -> None:
+    streets = finder()
+    streets.learn(flows, [trip("a-b b-c", 0.0)])
+    for forward in (False, True):
+        assert streets.walk("b-c", forward=forward) == []
+
+
+def test_turns_between_two_sightings_were_seen() -> None:
+    """A camera sees who leaves a link, so that it knows the turn before it and not the next."""
+    trips = [
+        trip("a-b b-c c-d d-e", 0.0, ".xx."),
+        trip("a-b b-c c-d d-e", 0.0, "x..x"),
+        trip("b-c c-d d-s", 0.0, ".x."),
+        trip("b-c c-d d-s", 0.0, "..."),
+        Trip((), (), ()),
+    ]
+    assert turns_seen(trips) == {("a-b", "b-c"): 1, ("b-c", "c-d"): 2, ("c-d", "d-e"): 1}
+    assert turns_seen([]) == {}
 
 
 def test_the_seed_decides_the_walks() -> None:

@@ -77,9 +77,10 @@ def _gap_s(
     gaps_s = np.abs(time_s[misread][:, None] - time_s[company])
     apart_m = np.hypot(*(place_m[company] - place_m[misread[0]]).T)
     reached = gaps_s + CLOCK_ERROR_S >= apart_m / MAX_SPEED_MPS
-    driven = gaps_s <= WAIT_S + apart_m / LEAST_SPEED_MPS
+    nearest_s = gaps_s.min(axis=1, keepdims=True)
+    driven = (gaps_s == nearest_s) & (gaps_s <= WAIT_S + apart_m / LEAST_SPEED_MPS)
     # A vehicle that was read rightly here was not misread here.
     read_here = (apart_m == 0) & (gaps_s < COMPANY_S)
     if reached.all() and driven.any(axis=1).all() and not read_here.any():
-        return float(gaps_s.min(axis=1).max())
+        return float(nearest_s.max())
     return np.inf

@@ -161,7 +161,7 @@ def signals(
         "signal_coordination": rows(
             *("coordination_id", "timing_plan_id", "controller_id", "coord_contr_id"),
             *("coord_phase", "coord_ref_to", "offset"),
-            of=[(f"c{p}", p, j, "1", 2, *told[plan]) for p, j, plan in plans],
+            of=[(f"c{p}", p, j, j, 2, *told[plan]) for p, j, plan in plans],
         ),
         "signal_timing_phase": rows(
             *("timing_phase_id", "timing_plan_id", "signal_phase_num", "min_green", "max_green"),

@@ -322,4 +322,4 @@ def _without_overload(
 def _fitting(used: Sequence[npt.NDArray[np.int64]], capacity_vph: Floats) -> Floats:
     """Of what wants to use each place, the part that finds room."""
     flow_vph = np.bincount(np.concatenate(used), minlength=len(capacity_vph)) * _peak_ratio()
-    return np.minimum(1.0, FULL * capacity_vph / np.maximum(flow_vph, 1e-9))
+    return np.asarray(np.minimum(1.0, FULL * capacity_vph / np.maximum(flow_vph, 1e-9)))

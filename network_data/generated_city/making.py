@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,18 +24,15 @@ from network_data.generated_city.zones import plan_zones
 from network_data.importers.sumo_net import read_network
 from network_data.loss_report import FILE as LOSSES_FILE
 from network_data.loss_report import Loss, LossReport
-from network_data.writers.sumo_net import (
-    NET_FILE,
-    SIGNALS_FILE,
-    replace_programs,
-    write_sumo_net,
-)
-from traffic_brain.errors import ConfigurationError
+from network_data.writers.sumo_net import NET_FILE, SIGNALS_FILE, write_sumo_net
+from traffic_brain.errors import ConfigurationError, DataRefused
 from traffic_brain.model.network import Junction, RoadNetwork
 from traffic_brain.model.reading import to_json
 from traffic_brain.progress import Progress, silent
 
 LARGEST_SEED = 2**32 - 1
+DRAWINGS = 30
+"""How often streets are laid anew where they find no room; hardly ever, and in tiny cities."""
 _PARTS = (
     *("skeleton", "streets", "names", "roads", "zones", "junctions"),
     *("demand", "plans", "detectors"),
@@ -55,6 +52,7 @@ def generate(
 
     Raises:
         ConfigurationError: a number of junctions or a seed out of range, or SUMO is missing.
+        DataRefused: this seed finds no room for the streets; not seen yet.
         SimulationError: netconvert fails.
     """
     scale = Scale(junctions)
@@ -65,20 +63,22 @@ def generate(
     losses = LossReport()
     progress(0.0, "laying streets")
     plan, city, centres = _planned(scale, f"generated-{junctions}-{seed}", random)
-    progress(0.3, "drawing junctions")
+    progress(0.25, "drawing junctions")
     net = write_sumo_net(city.network, folder, keep_lengths=False, losses=losses)
-    progress(0.45, "reading the network back")
+    progress(0.4, "reading the network back")
     drawn = _completed(read_network(net, [], LossReport()), city.network)
-    progress(0.65, "making demand")
+    progress(0.6, "making demand")
     demand = make_demand(drawn, centres, random["demand"])
-    progress(0.8, "timing signals")
+    progress(0.7, "timing signals")
     here = list(sites(drawn, city.crossroads, demand.peak_flow_vph))
     services = make_services(here, plan, random["plans"])
     finished = replace(
         _in_service(drawn, services), detectors=place_detectors(drawn, random["detectors"])
     )
+    progress(0.75, "drawing junctions for their plans")
+    # Where cars wait inside a junction depends on who is green together: nothing else changes.
+    write_sumo_net(_in_service(city.network, services), folder, keep_lengths=False)
     progress(0.9, "writing the city folder")
-    replace_programs(finished, folder)
     write_demand(demand, folder)
     finished = replace(finished, sources=_sources(folder / NET_FILE, folder / SIGNALS_FILE))
     save_city(finished, folder)
@@ -93,9 +93,13 @@ def _planned(
     scale: Scale, name: str, random: Mapping[str, np.random.Generator]
 ) -> tuple[RoadPlan, CityDraft, Centres]:
     """Streets, roads, zones and junctions, before SUMO draws them."""
-    streets = draw(scale, random["skeleton"]).streets
-    centres = centres_of(scale, random["streets"])
-    lay(streets, scale, centres, random["streets"])
+    for _ in range(DRAWINGS):
+        streets = draw(scale, random["skeleton"]).streets
+        centres = centres_of(scale, random["streets"])
+        if lay(streets, scale, centres, random["streets"]):
+            break
+    else:
+        raise DataRefused(f"no room for {scale.junctions} junctions", "take another seed")
     namer = Namer(random["names"])
     plan = plan_roads(streets, scale, namer, random["roads"])
     zones = plan_zones(streets, plan, scale.zone_count, namer, random["zones"])
@@ -125,12 +129,11 @@ def _completed(drawn: RoadNetwork, drafted: RoadNetwork) -> RoadNetwork:
     return replace(drawn, name=drafted.name, links=links, junctions=junctions, zones=drafted.zones)
 
 
-def _in_service(network: RoadNetwork, services: Iterable[Service]) -> RoadNetwork:
-    listed = list(services)
+def _in_service(network: RoadNetwork, services: Sequence[Service]) -> RoadNetwork:
     junctions = dict(network.junctions)
-    for service in listed:
+    for service in services:
         junctions[service.junction_id] = _lit(junctions[service.junction_id], service)
-    windows = tuple(window for service in listed for window in service.windows)
+    windows = tuple(window for service in services for window in service.windows)
     return replace(network, junctions=junctions, plan_windows=windows)
 
 

@@ -26,7 +26,6 @@ from network_data.generated_city.scale import (
     SECONDARY,
     Scale,
 )
-from traffic_brain.errors import DataRefused
 
 LEAST_ANGLE_RAD = math.radians(52.0)
 """Between two roads of a junction; ``FIVE_LEGS_ANGLE_RAD`` where there are five."""
@@ -77,20 +76,14 @@ def centres_of(scale: Scale, rng: np.random.Generator) -> Centres:
     return Centres(np.vstack([[[0.0, 0.0]], around]), reach, scale.radius_m)
 
 
-def lay(streets: StreetMap, scale: Scale, centres: Centres, rng: np.random.Generator) -> None:
+def lay(streets: StreetMap, scale: Scale, centres: Centres, rng: np.random.Generator) -> bool:
     """Lay streets until there are ``scale.junctions`` junctions.
 
-    Raises:
-        DataRefused: no block has room for another street; for the sizes allowed it does not
-            happen.
+    Returns False if no block has room for another street before that: draw the city anew.
     """
     works = _Works(streets, scale, centres, rng)
     works.cut_all()
-    if works.junction_count < scale.junctions:
-        raise DataRefused(
-            f"only {works.junction_count} of {scale.junctions} junctions found room",
-            "take another seed",
-        )
+    return works.junction_count == scale.junctions
 
 
 @dataclass(frozen=True, slots=True)

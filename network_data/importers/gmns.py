@@ -24,10 +24,11 @@ from typing import Any
 from network_data.city import save_city
 from network_data.conflicts import Foes, conflicts_of, drawn_paths, required_intergreens
 from network_data.importers.gmns_crossings import crossings_of, walks_of
+from network_data.importers.gmns_lights import Site
 from network_data.importers.gmns_movements import Turning
 from network_data.importers.gmns_places import detectors_of, zone_of_links, zones_of
 from network_data.importers.gmns_roads import Roads, read_roads
-from network_data.importers.gmns_signals import NO_SIGNS, Site, read_signals
+from network_data.importers.gmns_signals import NO_SIGNS, read_signals
 from network_data.importers.gmns_tables import Row, Tables, known_id, read_tables
 from network_data.importers.sumo_net import SATURATION_FLOW_VPH
 from network_data.loss_report import FILE, Loss, LossReport

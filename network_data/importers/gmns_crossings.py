@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from network_data.conflicts import LANE_WIDTH_M, Path
+from network_data.importers.gmns_lights import Site
 from network_data.importers.gmns_roads import Roads, Walk
-from network_data.importers.gmns_signals import Site
 from network_data.importers.gmns_units import Point, length_of
 from network_data.loss_report import Loss, LossReport
 from traffic_brain.model.network import Crossing, Link

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from network_data.importers.gmns_controllers import Controllers, Service
+from network_data.importers.gmns_lights import ON_RED, PERMITTED, PROTECTED, Lights, Site, group_of
 from network_data.importers.gmns_movements import Turning
 from network_data.importers.gmns_phases import PlanReader, TimingPhase
 from network_data.importers.gmns_roads import Names, Roads, is_signal
@@ -18,14 +19,13 @@ from network_data.importers.gmns_schedule import DAY_S, Span, schedule_of, spans
 from network_data.importers.gmns_tables import Row, Tables, known_id, shown
 from network_data.importers.nema import (
     LONGEST_CYCLE_S,
-    GroupPhases,
     OffsetReference,
     Remark,
     RingOffset,
     plan_of_rings,
 )
 from network_data.loss_report import Loss
-from traffic_brain.model.network import NO_SIGNAL, Turn
+from traffic_brain.model.network import NO_SIGNAL
 from traffic_brain.model.signals import EVERY_DAY, Interval, PlanWindow, SignalPlan, Stage
 
 _REFERENCES: Mapping[str, OffsetReference] = {
@@ -36,42 +36,13 @@ _REFERENCES: Mapping[str, OffsetReference] = {
 _UNCONTROLLED = frozenset(
     {"no_control", "none", "yield", "stop", "stop_2_way", "stop_4_way", "4_stop", "free"}
 )
-PROTECTION_OF: Mapping[str, str] = {"G": "protected", "g": "permitted", "s": "rtor"}
+PROTECTION_OF: Mapping[str, str] = {"G": PROTECTED, "g": PERMITTED, "s": ON_RED}
 """Lamp letter -> ``signal_phase_mvmt.protection``."""
 _MOST_GROUPS = 10_000
 NO_SIGNS = frozenset({"", "none", "no_control", "signal", "signal_with_rtor"})
 """Control types that tell nothing about who gives way."""
 _CONTROLS = ("fixed", "actuated", "off", "rail")
 _NO_PLAN = "no plan could be read"
-
-
-@dataclass
-class Site:
-    """A signal: its place, its groups, its plans."""
-
-    junction_id: str
-    controller: str
-    """GMNS id; empty: a signal that no controller is told of."""
-    node_ids: tuple[str, ...]
-    row: Row | None = None
-    group_of: dict[str, int] = field(default_factory=dict)
-    """Movement id -> signal group."""
-    walk_groups: dict[str, int] = field(default_factory=dict)
-    """Crosswalk (link id) -> signal group."""
-    group_count: int = 0
-    plans: tuple[SignalPlan, ...] = ()
-    in_service: str | None = None
-    windows: tuple[PlanWindow, ...] = ()
-    control: str = "fixed"
-    problems: tuple[str, ...] = ()
-
-    @property
-    def plan_in_service(self) -> SignalPlan | None:
-        return next((p for p in self.plans if p.plan_id == self.in_service), None)
-
-    @property
-    def other_plans(self) -> tuple[SignalPlan, ...]:
-        return tuple(p for p in self.plans if p.plan_id != self.in_service)
 
 
 def read_signals(tables: Tables, roads: Roads) -> list[Site]:
@@ -208,7 +179,8 @@ class _Filler:
         splits = reader.splits(phases)
         if splits is None:
             return None, False
-        groups = self._groups(phases, {p.phase for p in splits.phases})
+        running = [p for p in phases if p.number in {q.phase for q in splits.phases}]
+        groups = Lights(self.book, self.site).groups(running)
         offset = self._offset(plan, plan_id, sorted(p.phase for p in splits.phases))
         made = plan_of_rings(junction_id, plan_id, splits.phases, groups, offset, cycle_s)
         for guess in made.guesses:
@@ -237,76 +209,6 @@ class _Filler:
                     now = speeds.get(phase.number, 0.0)
                     speeds[phase.number] = max(now, link.free_flow_speed_mps)
         return Speeds(speeds)
-
-    def _groups(self, phases: Sequence[TimingPhase], used: set[int]) -> list[GroupPhases]:
-        """The phases that light each group."""
-        protected: dict[int, set[int]] = defaultdict(set)
-        permitted: dict[int, set[int]] = defaultdict(set)
-        on_red: set[int] = set()
-        for phase in phases:
-            if phase.number not in used:
-                continue
-            for service in self._served(phase):
-                group = self._group_of(service)
-                if group is None:
-                    continue
-                if service.protection == "rtor":
-                    on_red.add(group)
-                elif service.protection == "permitted" and service.movement:
-                    permitted[group].add(phase.number)
-                else:
-                    protected[group].add(phase.number)
-        on_red |= self._on_red()
-        self._light_forgotten(protected, permitted, on_red)
-        return [
-            GroupPhases(
-                frozenset(protected[group]),
-                frozenset(permitted[group]),
-                on_red=group in on_red,
-            )
-            for group in range(self.site.group_count)
-        ]
-
-    def _group_of(self, service: Service) -> int | None:
-        if service.movement:
-            return self.site.group_of.get(service.movement)
-        return self.site.walk_groups.get(service.walk)
-
-    def _on_red(self) -> set[int]:
-        """Right turns that may go on red: ``ctrl_type`` signal_with_RTOR."""
-        return {
-            group
-            for mvmt_id, group in self.site.group_of.items()
-            if (turning := self.book.turnings[mvmt_id]).turn is Turn.RIGHT
-            and turning.row is not None
-            and turning.row.word("ctrl_type") == "signal_with_rtor"
-        }
-
-    def _light_forgotten(
-        self,
-        protected: Mapping[int, set[int]],
-        permitted: Mapping[int, set[int]],
-        on_red: set[int],
-    ) -> None:
-        """Movements of no phase go, giving way, with the others of their approach."""
-        beside: dict[str, set[int]] = defaultdict(set)
-        for mvmt_id, group in self.site.group_of.items():
-            beside[self._approach(mvmt_id)] |= protected[group] | permitted[group]
-        for mvmt_id, group in self.site.group_of.items():
-            if protected[group] or permitted[group] or group in on_red:
-                continue
-            phases = beside[self._approach(mvmt_id)]
-            if not phases:
-                self._ask(f"movement {shown(mvmt_id)} is in no phase", 0.0, "name its phase")
-                continue
-            permitted[group].update(phases)
-            what = "signal_phase_mvmt: movement of no phase, permitted with its approach"
-            self.losses.note(Loss.GUESSED, what, f"movement {shown(mvmt_id)}")
-            told = f"movement {shown(mvmt_id)} is in no phase: permitted with its approach"
-            self._ask(told, 0.5, "name its phase in signal_phase_mvmt")
-
-    def _approach(self, mvmt_id: str) -> str:
-        return self.book.turnings[mvmt_id].from_link
 
     # --- offsets ---
 
@@ -378,7 +280,7 @@ class _Filler:
 
     def _shows(self, phase: TimingPhase, stage: Stage) -> bool:
         """Whether a stage shows green to those that the phase serves, and to nobody else."""
-        served = {self._group_of(s): s.protection for s in self._served(phase)}
+        served = {group_of(self.site, s): s.protection for s in self._served(phase)}
         driven = {*self.site.group_of.values(), *self.site.walk_groups.values()}
         lamps = {g: PROTECTION_OF[stage.picture[g]] for g in driven if stage.picture[g] in "Ggs"}
         return served == lamps

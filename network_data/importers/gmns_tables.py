@@ -400,9 +400,11 @@ def read_tables(source: Path, losses: LossReport, *, carried: bool = True) -> Ta
     ``carried`` False leaves out columns and tables that begin with ``opt_``: what other programs
     see of a folder that we wrote.
 
+    What is wrong with single files and rows stands in ``problems``: whoever goes on reading adds
+    to it and refuses.
+
     Raises:
-        DataRefused: no folder, no ``node`` or ``link`` table, or files that are no tables; all
-            problems are listed.
+        DataRefused: no folder, or no ``node`` or ``link`` table; all problems are listed.
     """
     tables = Tables(source, losses)
     try:
@@ -413,12 +415,14 @@ def read_tables(source: Path, losses: LossReport, *, carried: bool = True) -> Ta
     for name, path in chosen.items():
         if carried or not name.startswith("opt_"):
             _read_one(tables, name, path, carried=carried)
-    for spec in SPECS:
-        if spec.is_core and spec.name not in chosen:
-            tables.problems.append(f"there is no {spec.name}.csv")
-        elif spec.is_core and spec.name not in tables.by_name and not tables.problems:
-            tables.problems.append(f"{spec.name}.csv is empty")
-    tables.refuse()
+    core = [spec.name for spec in SPECS if spec.is_core]
+    for name in core:
+        if name not in chosen:
+            tables.problems.append(f"there is no {name}.csv")
+        elif name not in tables.by_name and not tables.problems:
+            tables.problems.append(f"{name}.csv is empty")
+    if not tables.by_name.keys() >= set(core):
+        tables.refuse()
     return tables
 
 

@@ -101,22 +101,6 @@ def write_sumo_net(
     return target
 
 
-def replace_programs(network: RoadNetwork, folder: Path) -> Path:
-    """Give the SUMO files of a city new plans: those of ``network``; returns the network file.
-
-    Raises:
-        DataRefused: there is no network file, or it is damaged.
-    """
-    target = folder.resolve() / NET_FILE
-    programs = _write_signals(network, folder.resolve() / SIGNALS_FILE)
-    try:
-        text = gzip.decompress(target.read_bytes()).decode("utf-8")
-    except (OSError, EOFError, ValueError) as error:
-        raise DataRefused(f"{target} cannot be read", "write it again", [str(error)]) from error
-    _pack(_with_programs(text, programs), target)
-    return target
-
-
 # --- what is refused ------------------------------------------------------------------------
 
 

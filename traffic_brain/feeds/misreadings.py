@@ -42,10 +42,13 @@ def mended(
     for t in sorted(lonely):
         for pattern in _patterns(plates[rows_of[t][0]]):
             suspects[pattern].append(t)
+    span_s = {t: (time_s[rows].min(), time_s[rows].max()) for t, rows in rows_of.items()}
     best: dict[int, tuple[float, int]] = {}
     for t in sorted(set(rows_of) - lonely):
         for pattern in _patterns(plates[rows_of[t][0]]):
             for suspect in suspects.get(pattern, ()):
+                if not _meet(span_s[suspect], span_s[t]):
+                    continue
                 gap_s = _gap_s(rows_of[suspect], rows_of[t], time_s, place_m)
                 best[suspect] = min(best.get(suspect, (COMPANY_S, -1)), (gap_s, t))
     right = token.copy()
@@ -63,6 +66,11 @@ def _rows_by_token(token: np.ndarray) -> dict[int, np.ndarray]:
 def _patterns(plate: str) -> Iterator[str]:
     """The plate with each of its characters left open."""
     return (f"{plate[:i]}*{plate[i + 1 :]}" for i in range(len(plate)))
+
+
+def _meet(suspect_s: tuple[float, float], vehicle_s: tuple[float, float]) -> bool:
+    """Whether two spans of time are at all near enough; most of a day's look-alikes are not."""
+    return suspect_s[0] < vehicle_s[1] + COMPANY_S and vehicle_s[0] < suspect_s[1] + COMPANY_S
 
 
 def _gap_s(

@@ -14,12 +14,7 @@ import pytest
 from network_data.importers.sumo_net import read_network
 from network_data.loss_report import LossReport
 from network_data.sumo_tools import sumo_environment, sumo_program
-from network_data.writers.sumo_net import (
-    NET_FILE,
-    SIGNALS_FILE,
-    replace_programs,
-    write_sumo_net,
-)
+from network_data.writers.sumo_net import NET_FILE, SIGNALS_FILE, write_sumo_net
 from traffic_brain.errors import DataRefused, SimulationError
 from traffic_brain.model.network import (
     Connection,
@@ -200,17 +195,6 @@ def test_the_same_network_gives_the_same_bytes(cross: RoadNetwork, tmp_path: Pat
     assert signals[0] == signals[1]
 
 
-def test_new_plans_in_the_same_streets(cross: RoadNetwork, tmp_path: Path) -> None:
-    write_sumo_net(cross, tmp_path)
-    junction = replace(cross.junctions["center"], plan_in_service=plan("new", 3, 33))
-    changed = replace(cross, junctions={"center": junction}, plan_windows=())
-    replace_programs(changed, tmp_path)
-    assert read(tmp_path).junctions["center"].plan_in_service == plan("new", 3, 33)
-    apart = tmp_path / "apart"
-    write_sumo_net(changed, apart)
-    assert (apart / NET_FILE).read_bytes() == (tmp_path / NET_FILE).read_bytes()
-
-
 def test_a_signal_without_plan_blinks(cross: RoadNetwork, tmp_path: Path) -> None:
     dark = replace(cross.junctions["center"], plan_in_service=None, other_plans=(), control="off")
     losses = LossReport()
@@ -269,11 +253,6 @@ def test_a_hanging_netconvert_is_ended(cross: RoadNetwork, tmp_path: Path) -> No
     with pytest.raises(SimulationError, match="did not end"):
         write_sumo_net(cross, tmp_path, timeout_s=0.0)
     assert not (tmp_path / NET_FILE).exists()
-
-
-def test_a_lost_network_cannot_get_new_plans(cross: RoadNetwork, tmp_path: Path) -> None:
-    with pytest.raises(DataRefused, match=r"net\.xml\.gz cannot be read"):
-        replace_programs(cross, tmp_path)
 
 
 def test_two_directions_lie_side_by_side(cross: RoadNetwork, tmp_path: Path) -> None:

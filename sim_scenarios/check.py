@@ -8,7 +8,7 @@ demand. A candidate that does not pass is followed by the runner-up, on other se
 
 A day on which the streets lock costs three times an ordinary day and happens, now and then, under
 any plan. So two questions are asked. Is the ordinary day better beyond doubt? The median change
-with its signed-rank interval says so. And does the plan break down no more often, and is it
+with its exact interval says so. And does the plan break down no more often, and is it
 better in the mean of all days, breakdowns included? Never worse: what is not shown better is not
 recommended.
 

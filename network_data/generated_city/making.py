@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from network_data.city import save_city
+from network_data.generated_city.blocks import OUTSIDE, Point, StreetMap
 from network_data.generated_city.demand import make_demand, write_demand
 from network_data.generated_city.devices import place_detectors
 from network_data.generated_city.junctions import CityDraft, draft
@@ -31,6 +32,7 @@ from traffic_brain.model.reading import to_json
 from traffic_brain.progress import Progress, silent
 
 LARGEST_SEED = 2**32 - 1
+SURROUNDINGS_FILE = "surroundings.json"
 DRAWINGS = 30
 """How often streets are laid anew where they find no room; hardly ever, and in tiny cities."""
 _PARTS = (
@@ -47,8 +49,8 @@ def generate(
 
     The folder, made if it is not there, holds the city's tables, ``sumo/net.xml.gz`` with the
     plans that run in the morning, ``sumo/signals.add.xml`` with all others and their windows,
-    ``sumo/demand.rou.xml.gz`` and ``sumo/city.sumocfg``, which SUMO can run. The same number and
-    seed give the same bytes.
+    ``sumo/demand.rou.xml.gz`` and ``sumo/city.sumocfg``, which SUMO can run; ``surroundings.json``
+    has the outlines of rivers and parks. The same number and seed give the same bytes.
 
     Raises:
         ConfigurationError: a number of junctions or a seed out of range, or SUMO is missing.
@@ -62,7 +64,7 @@ def generate(
     folder.mkdir(parents=True, exist_ok=True)
     losses = LossReport()
     progress(0.0, "laying streets")
-    plan, city, centres = _planned(scale, f"generated-{junctions}-{seed}", random)
+    streets, plan, city, centres = _planned(scale, f"generated-{junctions}-{seed}", random)
     progress(0.25, "drawing junctions")
     net = write_sumo_net(city.network, folder, keep_lengths=False, losses=losses)
     progress(0.4, "reading the network back")
@@ -85,13 +87,15 @@ def generate(
     for movement_id in finished.movements:
         losses.note(Loss.DEFAULTED, "saturation flow of a movement, by its turn", movement_id)
     (folder / LOSSES_FILE).write_text(to_json(losses.as_dict()), encoding="utf-8")
+    (folder / SURROUNDINGS_FILE).write_text(to_json(_surroundings(streets)), encoding="utf-8")
     progress(1.0, "city made")
-    return _counts(finished, len(plan.roads), len(demand.routes))
+    counted = {"roads": len(plan.roads), "trips": len(demand.routes)}
+    return _counts(finished) | counted | {"bridges": _bridge_count(streets, plan)}
 
 
 def _planned(
     scale: Scale, name: str, random: Mapping[str, np.random.Generator]
-) -> tuple[RoadPlan, CityDraft, Centres]:
+) -> tuple[StreetMap, RoadPlan, CityDraft, Centres]:
     """Streets, roads, zones and junctions, before SUMO draws them."""
     for _ in range(DRAWINGS):
         streets = draw(scale, random["skeleton"]).streets
@@ -103,7 +107,7 @@ def _planned(
     namer = Namer(random["names"])
     plan = plan_roads(streets, scale, namer, random["roads"])
     zones = plan_zones(streets, plan, scale.zone_count, namer, random["zones"])
-    return plan, draft(name, plan, zones, random["junctions"]), centres
+    return streets, plan, draft(name, plan, zones, random["junctions"]), centres
 
 
 def _completed(drawn: RoadNetwork, drafted: RoadNetwork) -> RoadNetwork:
@@ -151,11 +155,28 @@ def _sources(*files: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _counts(network: RoadNetwork, roads: int, trips: int) -> dict[str, int]:
+def _surroundings(streets: StreetMap) -> dict[str, list[list[Point]]]:
+    """What lies between the streets: outlines of water and parks, in metres."""
+    kinds = {
+        "water": [block for block in streets.blocks if block.water],
+        "parks": [block for block in streets.blocks if block.park],
+    }
+    return {
+        kind: [[(round(x, 2), round(y, 2)) for x, y in streets.outline(b).tolist()] for b in blocks]
+        for kind, blocks in kinds.items()
+    }
+
+
+def _bridge_count(streets: StreetMap, plan: RoadPlan) -> int:
+    """Roads with water on both sides, or on one at the edge of town."""
+    wet = {i for i, block in enumerate(streets.blocks) if block.water} | {OUTSIDE}
+    return sum({road.left, road.right} <= wet and road.left != road.right for road in plan.roads)
+
+
+def _counts(network: RoadNetwork) -> dict[str, int]:
     plans: Sequence[int] = [len(junction.plans) for junction in network.junctions.values()]
     return {
         "links": len(network.links),
-        "roads": roads,
         "connections": len(network.connections),
         "movements": len(network.movements),
         "junctions": len(network.junctions),
@@ -167,5 +188,4 @@ def _counts(network: RoadNetwork, roads: int, trips: int) -> dict[str, int]:
         "detectors": len(network.detectors),
         "zones": len(network.zones),
         "plans": sum(plans),
-        "trips": trips,
     }

@@ -255,28 +255,22 @@ def fill(total_s: int, shares: Sequence[float], least: Sequence[int], most: int)
 
     A total below the sum of the least gives the least, and one above that of the most the most.
     """
-    greens = list(least)
-    fixed: set[int] = set()
-    while True:
-        free = [k for k in range(len(least)) if k not in fixed]
-        left = total_s - sum(greens[k] for k in fixed)
-        whole = sum(shares[k] for k in free)
-        wished = {k: left * shares[k] / whole for k in free}
-        outside = {k: least[k] for k in free if wished[k] < least[k]}
-        outside = outside or {k: most for k in free if wished[k] > most}
-        if not outside:
-            break
-        for k, limit in outside.items():
-            greens[k] = limit
-        fixed |= outside.keys()
-        if len(fixed) == len(least):
-            return greens
-    for k in free:
-        greens[k] = int(wished[k])
-    rest = left - sum(greens[k] for k in free)
-    for k in sorted(free, key=lambda k: (int(wished[k]) - wished[k], k))[:rest]:
-        greens[k] += 1
-    return greens
+    total = min(max(total_s, sum(least)), most * len(least))
+
+    def greens(factor: float) -> list[float]:
+        wished = (factor * share for share in shares)
+        return [min(max(w, low), most) for w, low in zip(wished, least, strict=True)]
+
+    low, high = 0.0, total / min(shares)
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sum(greens(middle)) < total else (low, middle)
+    wished = greens(high)
+    found = [int(green) for green in wished]
+    rising = sorted(range(len(found)), key=lambda k: (found[k] - wished[k], k))
+    for k in rising[: total - sum(found)]:
+        found[k] += 1
+    return found
 
 
 def _sharing_lanes(ways: Iterable[Way]) -> list[list[Way]]:

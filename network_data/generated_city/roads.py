@@ -27,6 +27,8 @@ STRAIGHT_ON_RAD = math.radians(28.0)
 """A street goes on through a junction where its direction changes by no more."""
 FEWEST_GATES = 4
 GATE_M = (350.0, 550.0)
+GATES_APART_M = 450.0
+"""Ends of two roads out of town, at least."""
 ONE_WAY_RATIO = 0.02
 """Roads that are one-way, by all: small streets only."""
 ONE_WAY_STREET_M = 1_500.0
@@ -152,21 +154,24 @@ def _gates(
         for v in streets.junctions()
         if streets.degree(v) == 3 and (inner := _inner_neighbour(streets, v)) is not None
     ]
+    ways = {e: _way_out(streets, *e, float(rng.uniform(*GATE_M))) for e in edge}
     chosen: list[tuple[int, int]] = []
     for allowed in (CLASSES[:2], CLASSES[:3], CLASSES):
         left = [e for e in edge if e not in chosen and streets.line(*e).road_class in allowed]
         while left and len(chosen) < count:
             best = max(left, key=lambda e: (_distance(streets, e[0], chosen), -e[0]))
-            chosen.append(best)
             left.remove(best)
-    gates = []
-    for vertex, inner in chosen:
-        x, y = streets.points[vertex]
-        from_x, from_y = streets.points[inner]
-        length_m = float(rng.uniform(*GATE_M)) / math.dist((x, y), (from_x, from_y))
-        place = (round(x + length_m * (x - from_x), 2), round(y + length_m * (y - from_y), 2))
-        gates.append((vertex, streets.line(vertex, inner), place))
-    return gates
+            if all(math.dist(ways[best], ways[e]) > GATES_APART_M for e in chosen):
+                chosen.append(best)
+    return [(e[0], streets.line(*e), ways[e]) for e in chosen]
+
+
+def _way_out(streets: StreetMap, vertex: int, inner: int, length_m: float) -> Point:
+    """Where a road out of town ends that goes straight on from the one inside."""
+    x, y = streets.points[vertex]
+    from_x, from_y = streets.points[inner]
+    share = length_m / math.dist((x, y), (from_x, from_y))
+    return round(x + share * (x - from_x), 2), round(y + share * (y - from_y), 2)
 
 
 def _inner_neighbour(streets: StreetMap, vertex: int) -> int | None:

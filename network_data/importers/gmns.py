@@ -168,7 +168,8 @@ class _Assembly:
         config = next(iter(self.tables["config"]), None)
         source = self.tables.source
         return RoadNetwork(
-            name=(config.raw("dataset_name") if config else "") or source.resolve().name,
+            name=(self.tables.name(config, "dataset_name") if config else "")
+            or source.resolve().name,
             links=links,
             connections=connections,
             movements=self._movements(links),
@@ -286,7 +287,7 @@ class _Assembly:
         first = turnings[0].row
         exact = self.tables.number(first, "opt_saturation_flow_vph", 0, 1e5) if first else None
         if first is not None and exact:
-            return exact, first.raw("opt_saturation_flow_source")
+            return exact, self.tables.name(first, "opt_saturation_flow_source")
         told = [self.tables.number(t.row, "capacity", 0, 1e6) or 0.0 for t in turnings if t.row]
         total = sum(told)
         if total and _LEAST_VPH <= total / lanes <= _MOST_VPH:
@@ -308,12 +309,13 @@ class _Assembly:
         nodes = [self.roads.nodes[n] for n in site.node_ids]
         places = [(node.x, node.y) for node in nodes] or [(0.0, 0.0)]
         x, y = (sum(p[i] for p in places) / len(places) for i in (0, 1))
-        name, row = next((n.row.raw("name") for n in nodes if n.row.raw("name")), ""), site.row
+        names = (self.tables.name(node.row, "name") for node in nodes)
+        name, row = next((n for n in names if n), ""), site.row
         zone = next((n.row["zone_id"] for n in nodes), "")
         latin = ""
         if row is not None:
-            name = row.raw("opt_name") or name or row.raw("name")
-            latin = row.raw("opt_name_latin")
+            name = self.tables.name(row, "opt_name") or name or self.tables.name(row, "name")
+            latin = self.tables.name(row, "opt_name_latin")
             zone = row["opt_zone_id"] if row.table.has("opt_zone_id") else zone
             exact = [self.tables.number(row, c, -1e12, 1e12) for c in ("opt_x", "opt_y")]
             x, y = (

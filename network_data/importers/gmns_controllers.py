@@ -138,6 +138,7 @@ class Controllers:
     def phases(self) -> dict[str, list[TimingPhase]]:
         """The phases of each plan, in the folder's order."""
         older = {row["signal_phase_id"]: row for row in self.tables["signal_phase"]}
+        numbered = {(r["controller_id"], r["signal_phase_num"]): r for r in older.values()}
         found: dict[str, list[TimingPhase]] = {plan: [] for plan in self.plans}
         for row in self.tables["signal_timing_phase"]:
             plan = known_id(row["timing_plan_id"], self.plans)
@@ -147,9 +148,9 @@ class Controllers:
             if self.exact and plan not in self.first_copies:
                 continue
             signal_phase = known_id(row["signal_phase_id"], older)
-            phase = timing_phase(
-                self.tables, row, older[signal_phase] if signal_phase is not None else None
-            )
+            by_number = (self.plans[plan]["controller_id"], row["signal_phase_num"])
+            told = older[signal_phase] if signal_phase is not None else numbered.get(by_number)
+            phase = timing_phase(self.tables, row, told)
             if phase is not None:
                 found[plan].append(phase)
         return found
@@ -178,10 +179,8 @@ class Controllers:
             if phase_id is not None:
                 found[phase_id].append(service)
                 continue
-            named = [
-                *by_number.get(("", row["signal_phase_id"]), ()),
-                *by_number.get((row["controller_id"], row["signal_phase_num"]), ()),
-            ]
+            named = by_number.get((row["controller_id"], row["signal_phase_num"]), [])
+            named = named or by_number.get(("", row["signal_phase_id"]), [])
             if not named:
                 self.tables.drop(row, "of a phase that is not there")
             for one in dict.fromkeys(named):
@@ -276,9 +275,9 @@ class Controllers:
             found.setdefault(node_id, controller)
         placed = set(found.values())
         for controller in self.rows:
-            node_id = known_id(controller, self.roads.nodes)
-            if controller not in placed and node_id is not None:
-                found.setdefault(node_id, controller)
+            named_alike = known_id(controller, self.roads.nodes)
+            if controller not in placed and named_alike is not None:
+                found.setdefault(named_alike, controller)
         for node_id, node in self.roads.nodes.items():
             parent = known_id(node.row["parent_node_id"], self.roads.nodes)
             if node.is_signal and parent in found:

@@ -144,7 +144,7 @@ def zones_of(tables: Tables, plane: Plane) -> dict[str, Zone]:
                 Loss.DROPPED, "zone: without an outline", f"{row.place} ({shown(text)})"
             )
             continue
-        name = row.raw("name")
+        name = tables.name(row, "name")
         if not name:
             tables.losses.note(Loss.DEFAULTED, "zone.name: its id", row.place)
         found[row["zone_id"]] = Zone(row["zone_id"], name or row["zone_id"], tuple(points))

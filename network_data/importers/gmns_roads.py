@@ -33,6 +33,7 @@ from traffic_brain.model.network import Link
 
 _NO_ID = re.compile(r"[\s|\\'\";,<>&]")
 """Letters that SUMO does not take in an id; nor does it take a colon at its beginning."""
+_LONGEST_ID = 200
 _FURTHEST, _LONGEST, _FASTEST_MPS = 1e8, 1e7, 100.0
 _SHORTEST_M = 1.0
 _DECISIVE = 0.5
@@ -112,7 +113,7 @@ class Names:
 
     def of(self, kind: str, text: str) -> str:
         """An id of ours for an id of the folder; never the same for two."""
-        name = _NO_ID.sub("_", text).lstrip(":") or "_"
+        name = _NO_ID.sub("_", text[:_LONGEST_ID]).lstrip(":") or "_"
         plain = name
         for i in range(2, 1_000_000):
             if name not in self.taken:
@@ -367,10 +368,11 @@ class _Builder:
         row, losses = draft.row, self.tables.losses
         ends = (draft.from_node, draft.to_node)
         begin, end = (self.vertex_of[n] for n in (ends[::-1] if back else ends))
-        road_class = row["facility_type"] or row["link_type_name"]
+        told = [self.tables.name(row, c).strip() for c in ("facility_type", "link_type_name")]
+        road_class, name = told[0] or told[1], self.tables.name(row, "name")
         if not road_class:
             losses.note(Loss.DEFAULTED, "link.facility_type: unclassified", row.place)
-        if not row.raw("name"):
+        if not name:
             losses.note(Loss.DEFAULTED, "link.name: the link's id", row.place)
         return Link(
             link_id=link_id,
@@ -380,10 +382,10 @@ class _Builder:
             free_flow_speed_mps=self._speed_mps(row, road_class.lower()),
             lane_count=lanes.count,
             road_class=road_class or "unclassified",
-            name=row.raw("name") or link_id,
+            name=name or link_id,
             shape=shape,
             car_lanes=lanes.cars,
-            name_latin=row.raw("opt_name_latin"),
+            name_latin=self.tables.name(row, "opt_name_latin"),
         )
 
     def _length_m(self, draft: _Draft, shape: Sequence[Point]) -> float:

@@ -266,7 +266,7 @@ class _Filler:
         told = [(p.min_s, p.clearance_s) for p in sorted(phases, key=lambda p: p.number)]
         ours = [(stage.green_s, stage.clearance_s) for stage in stages]
         row = self.book.coordination.get((plan, self.site.controller))
-        offset = None if row is None else self.tables.whole(row, "offset", -DAY_S, DAY_S)
+        offset = None if row is None else self.tables.whole(row, "offset", 0, DAY_S)
         phase = None if row is None else self.tables.whole(row, "coord_phase", 1, len(stages) or 1)
         pictures = [s.picture for s in stages] + [i.picture for s in stages for i in s.clearance]
         letters = {len(picture) for picture in pictures}

@@ -23,6 +23,8 @@ from traffic_brain.errors import DataRefused
 
 LARGEST_FILE_BYTES = 1 << 29
 LONGEST_CELL = 1 << 24
+LONGEST_NAME = 500
+"""Characters of a name; SUMO takes its time with longer ones."""
 MOST_PROBLEMS = 50
 REMEDY = "correct the tables, or export the network to GMNS again"
 _MISSING = frozenset({"", "nan", "null", "n/a", "#n/a", "<na>"})
@@ -105,6 +107,7 @@ SPECS: tuple[TableSpec, ...] = (
         "segment_lane_id",
         ("segment_id", "lane_num"),
         ("segment_lane_id", "parent_lane_id", "allowed_uses"),
+        aliases={"seg_lane_id": "segment_lane_id"},
     ),
     TableSpec(
         "movement",
@@ -356,6 +359,15 @@ class Tables:
             self.losses.note(Loss.DROPPED, what, f"{row.place} ({shown(word)})")
         return None
 
+    def name(self, row: Row, column: str) -> str:
+        """A text for people as it stands; one that is no name for its length is cut, and noted."""
+        text = row.raw(column)
+        if len(text) <= LONGEST_NAME:
+            return text
+        what = f"{row.table.spec.name}.{column}: cut after {LONGEST_NAME} characters"
+        self.losses.note(Loss.DROPPED, what, row.place)
+        return text[:LONGEST_NAME]
+
     def drop(self, row: Row, why: str) -> None:
         """Note that a row is left out."""
         self.losses.note(Loss.DROPPED, f"{row.table.spec.name}: {why}", row.place)
@@ -509,7 +521,7 @@ def _columns(
 
 
 def _each_once(tables: Tables, table: Table) -> list[tuple[int, tuple[str, ...]]]:
-    """Lines without those that repeat a key; different lines of one key are a problem if core."""
+    """Lines without those that repeat a key."""
     spec = table.spec
     if spec.key not in table.columns or spec.name in _KEY_REPEATS:
         return table.lines
@@ -519,12 +531,12 @@ def _each_once(tables: Tables, table: Table) -> list[tuple[int, tuple[str, ...]]
         key = row.text(spec.key)
         if not key or first.setdefault(key, row.cells) is row.cells:
             kept.append((row.line, row.cells))
-        elif first[key] == row.cells or not spec.is_core:
-            what = f"{spec.name}: row given twice, the first counts"
-            tables.losses.note(Loss.GUESSED, what, row.place)
-        else:
-            told = f"{row.place} is there twice, with other data (line {row.line})"
-            tables.problems.append(told)
+            continue
+        what = f"{spec.name}: row given twice, the first counts"
+        tables.losses.note(Loss.GUESSED, what, row.place)
+        if first[key] != row.cells and spec.is_core:
+            told = f"comes twice, with other data in line {row.line}: the first counts"
+            tables.losses.to_fix(row.place, told, 0.3, "give every row an id of its own")
     return kept
 
 

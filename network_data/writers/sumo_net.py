@@ -96,7 +96,8 @@ def write_sumo_net(
             timeout_s=timeout_s,
         )
         text = made.read_text(encoding="utf-8")
-    _note_missing(drawing, text)
+    if losses is not None:
+        _note_missing(drawing, text)
     _pack(_with_programs(text, programs), target)
     return target
 
@@ -554,6 +555,7 @@ def _elements(text: str, tag: str) -> Iterator[ET.Element]:
     for event, element in ET.iterparse(io.StringIO(text), events=("end",)):
         if element.tag == tag and event == "end":
             yield element
+        element.clear()
 
 
 def _pack(text: str, target: Path) -> None:

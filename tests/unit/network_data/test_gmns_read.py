@@ -604,13 +604,22 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     tables = network() | signals()
     tables["node"][0]["x_coord"] = "east"
     tables["link"][0]["from_node_id"] = "nowhere"
-    tables["link"].append(tables["link"][1] | {"to_node_id": "2"})
+    tables["link"][5]["link_id"] = ""
     with pytest.raises(DataRefused) as refused:
         read_network(write(tmp_path / "x", tables), LossReport())
     told_of = "; ".join(refused.value.problems)
     assert "node 1 has no place" in told_of
-    assert "link S1-1 is there twice, with other data" in told_of
+    assert "link W-1 needs node nowhere, not there" in told_of
+    assert "link.csv, line 7: no link_id" in told_of
     assert refused.value.remedy
+
+
+def test_the_first_of_two_rows_counts(read: Read) -> None:
+    tables = network()
+    tables["link"].append(tables["link"][1] | {"to_node_id": "2"})
+    found, losses = read(tables)
+    assert found.links["S1-1"].to_node == "1"
+    assert "comes twice, with other data in line 16" in asked(losses, "link S1-1")
 
 
 @pytest.mark.parametrize("name", ["node", "link"])

@@ -147,9 +147,9 @@ class Controllers:
                 continue
             if self.exact and plan not in self.first_copies:
                 continue
-            signal_phase = known_id(row["signal_phase_id"], older)
-            by_number = (self.plans[plan]["controller_id"], row["signal_phase_num"])
-            told = older[signal_phase] if signal_phase is not None else numbered.get(by_number)
+            by_number = numbered.get((self.plans[plan]["controller_id"], row["signal_phase_num"]))
+            by_id = known_id(row["signal_phase_id"], older)
+            told = by_number or (older[by_id] if by_id is not None else None)
             phase = timing_phase(self.tables, row, told)
             if phase is not None:
                 found[plan].append(phase)

@@ -171,6 +171,7 @@ def _coordinates(tables: Tables) -> dict[str, tuple[float, float, Row]]:
 
 def _drafts(tables: Tables, nodes: Mapping[str, object]) -> list[_Draft]:
     lines = {row["geometry_id"]: row for row in tables["geometry"]}
+    named = {row["node_id"]: None for row in tables["node"]}
     found = []
     for row in tables["link"]:
         ends = [known_id(row[c], nodes) for c in ("from_node_id", "to_node_id")]
@@ -179,12 +180,10 @@ def _drafts(tables: Tables, nodes: Mapping[str, object]) -> list[_Draft]:
             continue
         from_node, to_node = ends
         if from_node is None or to_node is None:
-            unknown = [
-                shown(row[c]) or "(none)"
-                for c, end in zip(("from_node_id", "to_node_id"), ends, strict=True)
-                if end is None
-            ]
-            tables.problems.append(f"{row.place} needs node {', '.join(unknown)}, not there")
+            told = [row[c] for c in ("from_node_id", "to_node_id")]
+            unknown = [shown(t) or "(none)" for t in told if known_id(t, named) is None]
+            if unknown:  # a node without a place is told already
+                tables.problems.append(f"{row.place} needs node {', '.join(unknown)}, not there")
             continue
         line = _line(tables, row, lines)
         found.append(_Draft(row["link_id"], from_node, to_node, line, row))

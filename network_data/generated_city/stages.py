@@ -96,12 +96,10 @@ def sites(
 
 def design(site: Site) -> tuple[StagePlan, ...]:
     """The stages of a junction in order, with pictures and clearances."""
-    driven = [
-        _Driven(unit, frozenset(groups), turning)
-        for unit in units(site)
-        for groups, turning in _stages_of_unit(site, unit)
-    ]
-    walked = _walks(site, driven)
+    together_go = units(site)
+    driven, walked = _filled(site, together_go)
+    if len(driven) == 1 and not walked[1]:  # a signal that never changes is none
+        driven, walked = _filled(site, [(leg,) for unit in together_go for leg in unit])
     together = [stage.groups | frozenset(walked[k]) for k, stage in enumerate(driven)]
     of_units = [stage.unit for stage in driven]
     if walked[len(driven)]:
@@ -144,6 +142,18 @@ class _Driven(NamedTuple):
     groups: frozenset[int]
     turning: bool
     """Left turns that nobody crosses: no walking beside them."""
+
+
+def _filled(
+    site: Site, together: Sequence[tuple[int, ...]]
+) -> tuple[list[_Driven], dict[int, list[int]]]:
+    """Stages of cars, and the crossings walked in each; those walked alone come last."""
+    driven = [
+        _Driven(unit, frozenset(groups), turning)
+        for unit in together
+        for groups, turning in _stages_of_unit(site, unit)
+    ]
+    return driven, _walks(site, driven)
 
 
 def _stages_of_unit(site: Site, unit: tuple[int, ...]) -> list[tuple[set[int], bool]]:

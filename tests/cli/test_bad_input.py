@@ -271,3 +271,12 @@ def test_a_target_that_is_somebody_elses(
     refused(CONFIGURATION, "network", "import", earlier.net, theirs)
     refused(CONFIGURATION, "fuse", earlier.city, earlier.feeds, earlier.city)
     assert (theirs / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_folder_that_is_no_package(
+    earlier: Earlier, refused: Callable[..., str], tmp_path: Path
+) -> None:
+    to_try = ("world", "evaluate", earlier.world, earlier.city, tmp_path / "result", "--seed", "5")
+    assert "plans.json" in refused(REFUSED, *to_try)
+    gone = ("world", "evaluate", earlier.world, tmp_path / "no", tmp_path / "r", "--seed", "5")
+    assert "there is no" in refused(REFUSED, *gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("world")
 def command() -> None:
-    """Record a simulated city as if it were the real one."""
+    """A simulated city in place of the real one: record it, or try a package in it."""
 
 
 @command.command("record")
@@ -71,6 +72,50 @@ def record(
             for i, name in enumerate(_names(day, days))
         ]
         output.make(*stages, as_json=as_json)
+
+
+@command.command("evaluate")
+@click.argument("world")
+@click.argument("package", type=options.FOLDER)
+@click.argument("result", type=options.TARGET)
+@click.option("--days", type=click.IntRange(min=2), default=10, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), required=True, help="Of the first day.")
+@click.option("--workers", type=click.IntRange(min=1), help="Simulations at a time.")
+@options.as_json
+def evaluate(
+    world: str,
+    package: Path,
+    result: Path,
+    days: int,
+    seed: int,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Drive WORLD under the plans in service and under PACKAGE; write RESULT/result.json.
+
+    PACKAGE is the folder that a night leaves. Each day has a seed of its own, SEED, SEED + 1, and
+    so on; choose seeds on which nothing was made or tried before. A night does the same as its
+    last step.
+    """
+    from sim_scenarios.scenario import prepare
+    from sim_scenarios.spec import find
+    from traffic_brain.nightly.night import result_rows
+    from traffic_brain.nightly.stages import evaluate_stage
+
+    spec = find(world)
+    with tempfile.TemporaryDirectory() as workdir:
+        stage = evaluate_stage(
+            spec,
+            prepare(spec, Path(workdir)),
+            package,
+            result,
+            seeds=range(seed, seed + days),
+            workers=workers,
+        )
+        output.make(stage, as_json=as_json)
+    if not as_json:
+        text = (result / "result.json").read_text(encoding="utf-8")
+        output.print_columns(result_rows(json.loads(text)))
 
 
 def _defects(path: Path | None) -> Defects:

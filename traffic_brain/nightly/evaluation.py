@@ -11,6 +11,8 @@ from statistics import fmean, median
 from sim_scenarios.compare import paired_change
 from sim_scenarios.spec import ScenarioSpec
 from sim_scenarios.world import evaluate
+from traffic_brain.model.documents import plans_from_dict
+from traffic_brain.model.reading import read_json
 from traffic_brain.progress import Progress, silent
 
 
@@ -30,10 +32,11 @@ def evaluate_package(
     package without plans leaves the city as it is: then there is a before, and no after.
 
     Raises:
+        DataRefused: ``package`` holds no plans document.
         SimulationError: a run failed.
     """
     plans_file = package / "plans.json"
-    deployed = bool(json.loads(plans_file.read_text(encoding="utf-8"))["plans"])
+    deployed = bool(plans_from_dict(read_json(plans_file), str(plans_file)))
     days = evaluate(
         spec,
         plans_file if deployed else None,

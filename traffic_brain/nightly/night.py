@@ -107,7 +107,7 @@ class NightSummary:
             ("corridors", str(self.diagnosis["corridors"])),
             ("proposed plans", str(self.proposed_plans)),
             ("verdict", f"{self.verdict['decision']}: {self.verdict['reason']}"),
-            *_result_rows(self.result),
+            *result_rows(self.result),
             ("package", str(self.folders.package)),
             ("page", str(self.page)),
         ]
@@ -216,7 +216,8 @@ def _summary(name: str, f: NightFolders) -> NightSummary:
     )
 
 
-def _result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def result_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """An evaluation's ``result.json`` for a person."""
     if not result["deployed"]:
         return [("delay in the world", f"{result['before_mean_s']:.1f} s, plans kept")]
     change = result["change_ratio"]

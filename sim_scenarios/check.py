@@ -3,8 +3,8 @@
 Three phases. *Screening*: every candidate, in turns under ten per cent more demand and under the
 rebuilt one, so that plans that lock the streets show it; round by round the better half goes on.
 *Confirmation*: the best against the plans in service, pair by pair, on seeds that the screening
-has not seen; when some day broke down, more pairs are run. *Stress*: further pairs under more
-demand. A candidate that does not pass is followed by the runner-up, on other seeds.
+has not seen; when days break down, more pairs are run, at most twice. *Stress*: further pairs under
+more demand. A candidate that does not pass is followed by the runner-up, on other seeds.
 
 A day on which the streets lock costs three times an ordinary day and happens, now and then, under
 any plan. So two questions are asked. Is the ordinary day better beyond doubt? The median change
@@ -27,8 +27,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from network_data.city import load_city
-from network_data.importers.sumo_net import NET_FILE, SIGNALS_FILE
+from network_data.city import NET_FILE, SIGNALS_FILE, load_city
 from sim_scenarios.compare import median_interval, paired_change
 from sim_scenarios.demand import Vehicle, drivable_vehicles, write_demand
 from sim_scenarios.outputs import DelaySummary, summarise
@@ -58,19 +57,21 @@ class CheckParams:
 
     stress_scale: demand of the screening and of the stress phase, times the rebuilt one.
     more_seeds: further pairs of the confirmation when a day broke down.
+    last_seeds: still further pairs when those leave open what the median promises.
     least_gain_ratio: a smaller median gain is not worth a change.
     breakdown_factor: a day is broken down when its delay is so many times the usual one.
-    interval_level: of each look; two looks at each of two candidates together stay at 95 %.
+    interval_level: of each look; three looks at each of two candidates together stay at 95 %.
     """
 
     screen_seeds: int = 4
     confirm_seeds: int = 8
     more_seeds: int = 6
+    last_seeds: int = 10
     stress_seeds: int = 3
     stress_scale: float = 1.1
     least_gain_ratio: float = 0.02
     breakdown_factor: float = 2.0
-    interval_level: float = 0.9875
+    interval_level: float = 0.9917
     timeout_s: float = 3600.0
 
     def __post_init__(self) -> None:
@@ -79,8 +80,8 @@ class CheckParams:
             problems.append("screen_seeds must be at least 1")
         if self.confirm_seeds < 8:
             problems.append("confirm_seeds must be at least 8: fewer pairs decide nothing")
-        if self.more_seeds < 0:
-            problems.append("more_seeds must not be negative")
+        if min(self.more_seeds, self.last_seeds) < 0:
+            problems.append("more_seeds and last_seeds must not be negative")
         if not 0.5 < self.interval_level < 1:
             problems.append("interval_level must lie in (0.5, 1)")
         if self.stress_seeds < 1:
@@ -276,25 +277,41 @@ def _try(
     first: int,
     progress: Progress,
 ) -> Verdict:
-    """Confirmation and stress of one candidate, on seeds numbered from ``first``."""
+    """Confirmation and stress of one candidate, on seeds numbered from ``first``.
+
+    Where days break down, now under the one plan and now under the other, few pairs decide
+    nothing: then more are run, at most twice.
+    """
     params = bench.params
-    seeds = [_seed(seed, first + i) for i in range(params.confirm_seeds)]
-    stress_seeds = [_seed(seed, first + 200 + i) for i in range(params.stress_seeds)]
-    confirmed = _pairs(bench, base, best, seeds, CONFIRM, _part(progress, 0.0, 0.5))
-    stressed = _pairs(bench, base, best, stress_seeds, STRESS, _part(progress, 0.5, 0.7))
+
+    def pairs(count: int, number: int, phase: str, done: tuple[float, float]) -> _Pairing:
+        seeds = [_seed(seed, first + number + i) for i in range(count)]
+        return seeds, _pairs(bench, base, best, seeds, phase, _part(progress, *done))
+
+    seeds, confirmed = pairs(params.confirm_seeds, 0, CONFIRM, (0.0, 0.35))
+    _, stressed = pairs(params.stress_seeds, 200, STRESS, (0.35, 0.5))
     others = _joined(screened, stressed)
-    if any(_breakdowns(confirmed, params)) and params.more_seeds:
-        more = [_seed(seed, first + 300 + i) for i in range(params.more_seeds)]
-        further = _pairs(bench, base, best, more, CONFIRM, _part(progress, 0.7, 1.0))
+    if any(_breakdowns(confirmed, params)):
+        more, further = pairs(params.more_seeds, 300, CONFIRM, (0.5, 0.7))
         seeds, confirmed = seeds + more, _joined(confirmed, further)
     decision, reason, ratio = _decide(confirmed, others, params)
+    if _is_open(decision, ratio) and any(_breakdowns(confirmed, params)):
+        more, further = pairs(params.last_seeds, 400, CONFIRM, (0.7, 1.0))
+        seeds, confirmed = seeds + more, _joined(confirmed, further)
+        decision, reason, ratio = _decide(confirmed, others, params)
     change, _ = paired_change(*confirmed)
     return Verdict(decision, reason, best.candidate_id, tuple(seeds), *confirmed, change, ratio)
+
+
+def _is_open(decision: Decision, ratio: Interval95 | None) -> bool:
+    """Whether more pairs may still show what the median promises."""
+    return decision is Decision.INCONCLUSIVE and ratio is not None and ratio.mean < 0
 
 
 Delays = tuple[float, ...]
 Pairs = tuple[Delays, Delays]
 """Delay per seed under the plans in service, and under the candidate's."""
+_Pairing = tuple[list[int], Pairs]
 
 
 def _joined(a: Pairs, b: Pairs) -> Pairs:

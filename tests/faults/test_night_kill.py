@@ -39,6 +39,7 @@ max_candidates = 1
 [check]
 screen_seeds = 1
 more_seeds = 0
+last_seeds = 0
 stress_seeds = 1
 """
 """As few simulations as still make a verdict."""

@@ -14,16 +14,16 @@ import pytest
 
 from optimizers.params import OptimizeParams
 from optimizers.solve import optimize
-from sim_scenarios.check import CheckParams, _breakdowns, _decide, check
+from sim_scenarios.check import CheckParams, _breakdowns, _decide, _is_open, check
 from sim_scenarios.compare import interval95, median_interval, paired_change
 from sim_scenarios.demand import BUS, CAR, Vehicle, write_demand
 from tests.unit.short_night import ShortNight
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.model.documents import plan_to_dict
 from traffic_brain.model.signals import SignalPlan
-from traffic_brain.model.verdict import Decision
+from traffic_brain.model.verdict import Decision, Interval95
 
-FEW = CheckParams(screen_seeds=1, more_seeds=0, stress_seeds=1)
+FEW = CheckParams(screen_seeds=1, more_seeds=0, last_seeds=0, stress_seeds=1)
 
 # --- statistics ------------------------------------------------------------------------------
 
@@ -64,7 +64,9 @@ def test_the_interval_holds_the_medians_that_are_not_rejected(seed: int, level: 
         (20, 0.95, 6),
         (6, 0.975, None),
         (7, 0.975, 1),
-        (14, 0.9875, 2),
+        (8, 0.9917, 1),  # the three looks of the check
+        (14, 0.9917, 2),
+        (24, 0.9917, 6),
         (0, 0.95, None),
     ],
 )
@@ -262,6 +264,37 @@ def test_plans_made_for_the_demand_are_recommended(short_night: ShortNight, tmp_
     verdict = judged(short_night, tmp_path, tmp_path / "verdict")
     assert verdict["decision"] == Decision.DEPLOY
     assert verdict["runs"] == 2 * (FEW.screen_seeds + FEW.confirm_seeds + FEW.stress_seeds)
+
+
+def test_days_that_break_down_are_followed_by_more(short_night: ShortNight, tmp_path: Path) -> None:
+    recipe = OptimizeParams(max_candidates=1)
+    folders = short_night.city, short_night.state, short_night.diagnosis, tmp_path
+    optimize(*folders, seed=1, params=recipe)
+    out = tmp_path / "verdict"
+    out.mkdir()
+    # a tenth of the usual delay is called a breakdown: every day is one
+    params = replace(FEW, more_seeds=2, last_seeds=3, breakdown_factor=0.1)
+    runs = check(short_night.city, short_night.state, tmp_path, out, seed=1, params=params)["runs"]
+    verdict = json.loads((out / "verdict.json").read_text("utf-8"))
+    assert verdict["decision"] == Decision.DEPLOY  # so the last look is not needed
+    assert runs == 2 * (1 + 8 + 1 + 2)
+    assert len(verdict["seeds"]) == len(set(verdict["seeds"])) == 8 + 2
+
+
+@pytest.mark.parametrize(
+    ("decision", "median", "is_open"),
+    [
+        (Decision.INCONCLUSIVE, -0.3, True),
+        (Decision.INCONCLUSIVE, 0.1, False),
+        (Decision.KEEP, -0.01, False),
+        (Decision.DEPLOY, -0.3, False),
+    ],
+)
+def test_only_a_promise_that_is_open_is_looked_at_again(
+    decision: Decision, median: float, is_open: bool
+) -> None:
+    assert _is_open(decision, Interval95(median, median - 0.5, median + 0.5)) is is_open
+    assert not _is_open(decision, None)
 
 
 def test_nothing_proposed_is_nothing_changed(short_night: ShortNight, tmp_path: Path) -> None:

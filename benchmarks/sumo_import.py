@@ -31,6 +31,8 @@ from traffic_brain.errors import DataRefused
 
 SHARED = Path(__file__).parents[2] / "shared/data"
 _SIGNALS = (b"<tlLogic", b"<WAUT", b"Detector", b"inductionLoop")
+Source = tuple[str, Path, tuple[Path, ...]]
+"""Name, network and additional files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,8 @@ def import_one(name: str, network: Path, additional: Sequence[Path]) -> Row:
     )
 
 
-def at_hand() -> Iterator[tuple[str, Path, tuple[Path, ...]]]:
-    """Name, network and additional files of all that is installed or lies beside the project."""
+def at_hand() -> Iterator[Source]:
+    """All that is installed or lies beside the project."""
     folders = [sumo_home() / "tools" / inside for inside in ("game", "sumolib/scenario")]
     spec = find_spec("sumo_rl")
     folders += [Path(p) / "nets" for p in (spec and spec.submodule_search_locations) or ()]
@@ -131,9 +133,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument("--json", type=Path, help="write the table here as well")
     options = parser.parse_args(argv)
-    sources = [(path.name, path, ()) for path in options.files] or list(at_hand())
-    columns = ("links", "junctions", "complete", "on_list", "movements", "plans", "stages")
-    columns += ("crossings", "detectors", "problems", "losses", "seconds")
+    named: list[Source] = [(path.name, path, ()) for path in options.files]
+    sources = named or list(at_hand())
+    columns = (
+        *("links", "junctions", "complete", "on_list", "movements", "plans", "stages"),
+        *("crossings", "detectors", "problems", "losses", "seconds"),
+    )
     print(f"{'network':58}", *(f"{column[:9]:>9}" for column in columns))
     rows = []
     for name, network, additional in sources:

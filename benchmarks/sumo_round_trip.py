@@ -26,8 +26,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from network_data.importers.sumo_net import NET_FILE, SIGNALS_FILE, export_signals, import_network
-from network_data.importers.sumo_programs import open_xml
+from network_data.city import NET_FILE, SIGNALS_FILE
+from network_data.importers.sumo import export_signals, import_network
+from network_data.importers.sumo.programs import open_xml
 from network_data.sumo_tools import run_tool
 from sim_scenarios.scenario import PreparedScenario, prepare
 from sim_scenarios.spec import ScenarioSpec, find

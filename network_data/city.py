@@ -38,6 +38,10 @@ from traffic_brain.model.rules import rules_inputs
 
 ABOUT = "city.json"
 SITES = "junctions.json"
+NET_FILE = "sumo/net.xml.gz"
+"""The road network as SUMO reads it; :func:`save_city` and :func:`load_city` leave it alone."""
+SIGNALS_FILE = "sumo/signals.add.xml"
+"""All signal programs of the city, for SUMO to load after the network."""
 
 T = TypeVar("T")
 Intergreens = dict[str, dict[tuple[int, int], int]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -16,28 +17,33 @@ _PLANS = (Kind.PLAN, Kind.PLANS)
 _ROW = "row"
 
 
-def differences(a: RoadNetwork, b: RoadNetwork) -> Iterator[tuple[str, str]]:
+def differences(
+    a: RoadNetwork, b: RoadNetwork, *, tolerance: float = 0.0
+) -> Iterator[tuple[str, str]]:
     """(attribute, place) of all that is not the same; places are those of ``network check``.
 
     An attribute is ``table.name``; ``table.row`` is a row that only one of the networks has. The
-    order of rows does not count, that of plans and stages does.
+    order of rows does not count, that of plans and stages does. Numbers that are no whole numbers
+    may differ by ``tolerance``, in their own unit.
     """
     if a.name != b.name:
         yield "city.name", "city"
     if dict(a.sources) != dict(b.sources):
         yield "city.sources", "city"
     for table in _ONE_BY_ONE:
-        yield from _of_table(table, a, b)
+        yield from _of_table(table, a, b, tolerance)
     yield from _in_service(a, b)
     yield from _intergreens(a, b)
 
 
-def _of_table(table: Table, a: RoadNetwork, b: RoadNetwork) -> Iterator[tuple[str, str]]:
+def _of_table(
+    table: Table, a: RoadNetwork, b: RoadNetwork, tolerance: float
+) -> Iterator[tuple[str, str]]:
     rows_a, rows_b = _by_key(table, a), _by_key(table, b)
     for key in rows_a | rows_b:
         listed = rows_a.get(key, []), rows_b.get(key, [])
         for (place, one), (_, other) in zip(*listed, strict=False):
-            for name in _differing(table, one, other):
+            for name in _differing(table, one, other, tolerance):
                 yield f"{table.name}.{name}", place
         longer = max(listed, key=len)
         for place, _ in longer[min(map(len, listed)) :]:
@@ -55,15 +61,25 @@ def _by_key(table: Table, network: RoadNetwork) -> dict[Any, list[tuple[str, Any
     return found
 
 
-def _differing(table: Table, one: Any, other: Any) -> Iterator[str]:
+def _differing(table: Table, one: Any, other: Any, tolerance: float) -> Iterator[str]:
     for attribute in table.attributes:
         if attribute.kind in _PLANS:
             continue  # plans are rows of a table of their own
         here, there = getattr(one, attribute.name), getattr(other, attribute.name)
         if attribute.kind is Kind.STAGES:
             yield from _of_stages(one, other)
-        elif here != there:
+        elif not _same(here, there, tolerance):
             yield attribute.name
+
+
+def _same(here: Any, there: Any, tolerance: float) -> bool:
+    if isinstance(here, float) and isinstance(there, float):
+        return math.isclose(here, there, rel_tol=0.0, abs_tol=tolerance)
+    if isinstance(here, tuple) and isinstance(there, tuple):
+        return len(here) == len(there) and all(
+            _same(one, other, tolerance) for one, other in zip(here, there, strict=True)
+        )
+    return bool(here == there)
 
 
 def _of_stages(one: SignalPlan, other: SignalPlan) -> Iterator[str]:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import numpy.typing as npt
 
-from network_data.importers.sumo_programs import elements, sumo_time_s
+from network_data.importers.sumo.programs import elements, sumo_time_s
 from traffic_brain.errors import DataRefused
 
 DAY_S = 86400

@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from network_data.importers.sumo_programs import elements
+from network_data.importers.sumo.programs import elements
 from network_data.sumo_tools import run_tool
 from traffic_brain.errors import ConfigurationError
 

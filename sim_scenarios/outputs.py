@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from network_data.importers.sumo_programs import elements
+from network_data.importers.sumo.programs import elements
 from sim_scenarios.run import RunResult
 from traffic_brain.errors import DataRefused, SimulationError
 

@@ -6,7 +6,7 @@ there; what a prepared world runs is asked here.
 
 from __future__ import annotations
 
-from network_data.importers.sumo_programs import plans_of, read_programs
+from network_data.importers.sumo.programs import plans_of, read_programs
 from network_data.writers.sumo_signals import write_programs
 from sim_scenarios.scenario import PreparedScenario
 from traffic_brain.model.signals import SignalPlan

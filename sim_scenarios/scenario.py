@@ -18,7 +18,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 
-from network_data.importers.sumo_programs import elements, open_xml, sumo_time_s
+from network_data.importers.sumo.programs import elements, open_xml, sumo_time_s
 from network_data.sumo_tools import run_tool
 from sim_scenarios import generated
 from sim_scenarios.departures import DAY_S, Demand, busiest_begin, read_demand

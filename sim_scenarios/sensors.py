@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from network_data.importers.sumo_programs import elements
+from network_data.importers.sumo.programs import elements
 from traffic_brain.errors import ConfigurationError
 
 COUNT_INTERVAL_S = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from network_data.importers.sumo_programs import describe_unreadable, open_xml
+from network_data.importers.sumo.programs import describe_unreadable, open_xml
 from traffic_brain.errors import DataRefused
 
 NOWHERE = "NUL"

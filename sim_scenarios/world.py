@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from network_data.importers.sumo_programs import elements
+from network_data.importers.sumo.programs import elements
 from sim_scenarios import truth as truth_tables
 from sim_scenarios.defects import Defects
 from sim_scenarios.outputs import (

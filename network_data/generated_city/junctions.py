@@ -27,8 +27,6 @@ from traffic_brain.model.network import (
     Turn,
 )
 
-SIDEWALK = 0
-"""Lane 0 of every link; cars drive on lanes 1, 2, …"""
 STRAIGHT_RAD = math.radians(50.0)
 BAY_RATIO = 0.03
 """Links with a turn bay at their end, by all links."""
@@ -67,7 +65,7 @@ class Way:
     target: int
     turn: Turn
     lanes: tuple[tuple[int, int], ...]
-    """(lane at the stop line, lane at the exit), 1 = next to the sidewalk."""
+    """(lane at the stop line, lane at the exit), 1 = next to the sidewalk, which is lane 0."""
     group: int
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from network_data.city import save_city
+from network_data.city import NET_FILE, SIGNALS_FILE, save_city
 from network_data.generated_city.blocks import OUTSIDE, Point, StreetMap
 from network_data.generated_city.demand import make_demand, write_demand
 from network_data.generated_city.devices import place_detectors
@@ -22,10 +22,10 @@ from network_data.generated_city.skeleton import draw
 from network_data.generated_city.stages import sites
 from network_data.generated_city.streets import Centres, centres_of, lay
 from network_data.generated_city.zones import plan_zones
-from network_data.importers.sumo_net import read_network
+from network_data.importers.sumo import read_network
 from network_data.loss_report import FILE as LOSSES_FILE
 from network_data.loss_report import Loss, LossReport
-from network_data.writers.sumo_net import NET_FILE, SIGNALS_FILE, write_sumo_net
+from network_data.writers.sumo_net import write_sumo_net
 from traffic_brain.errors import ConfigurationError, DataRefused
 from traffic_brain.model.network import Junction, RoadNetwork
 from traffic_brain.model.reading import to_json

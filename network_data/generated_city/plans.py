@@ -37,7 +37,6 @@ PROGRESSION_RATIO = 0.85
 """Speed of the green wave, by free-flow speed."""
 WEEKDAYS, WEEKEND = (1, 2, 3, 4, 5), (6, 7)
 _HOUR_S = 3600
-_DAY_S = 24 * _HOUR_S
 
 
 class Quality(StrEnum):

@@ -1,4 +1,4 @@
-"""One module per foreign format; each writes a city folder and a loss report.
+"""One module or folder per foreign format; each writes a city folder and a loss report.
 
 Every importer has ``import_network(source, out, progress)``, which fills the existing empty
 folder ``out``, and ``read_network(source, losses)``. `import_any` finds the one for a source.
@@ -57,9 +57,9 @@ def _import(
     form: str, source: Path, additional: Sequence[Path], out: Path, progress: Progress
 ) -> dict[str, int]:
     if form == SUMO:
-        from network_data.importers import sumo_net
+        from network_data.importers import sumo
 
-        return sumo_net.import_network(source, additional, out, progress)
+        return sumo.import_network(source, additional, out, progress)
     if form == OSM:
         from network_data.importers import osm
 

@@ -21,8 +21,8 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import numpy.typing as npt
 
-from network_data.importers.sumo_net import Imported, note_unnamed, read_all, write_city
-from network_data.importers.sumo_programs import (
+from network_data.importers.sumo.network import Imported, note_unnamed, read_all, write_city
+from network_data.importers.sumo.programs import (
     UNREADABLE,
     describe_unreadable,
     elements,

@@ -1,1 +1,1 @@
-"""One module per foreign format; each says in a loss report what the format cannot hold."""
+"""One module or folder per foreign format; each tells in a loss report what it cannot hold."""

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from network_data.differences import differences
 from network_data.importers.gmns import read_network, read_plain
-from network_data.importers.gmns_lanes import OTHER_USE
-from network_data.importers.gmns_signals import PROTECTION_OF
+from network_data.importers.gmns.lanes import OTHER_USE
+from network_data.importers.gmns.signals import PROTECTION_OF
 from network_data.loss_report import Loss, LossReport
 from traffic_brain.errors import DataRefused
 from traffic_brain.model.network import (

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+from network_data.city import NET_FILE, SIGNALS_FILE
 from network_data.loss_report import Loss, LossReport
 from network_data.sumo_tools import run_tool
 from network_data.writers.sumo_signals import write_signals
@@ -28,8 +29,6 @@ from traffic_brain.errors import DataRefused
 from traffic_brain.model.network import NO_SIGNAL, Connection, Crossing, Junction, Link, RoadNetwork
 from traffic_brain.model.signals import SignalPlan
 
-NET_FILE = "sumo/net.xml.gz"
-SIGNALS_FILE = "sumo/signals.add.xml"
 TIMEOUT_S = 1800.0
 SAME_POINT_M = 0.1
 """Two directions with such points in common were drawn along one middle line."""

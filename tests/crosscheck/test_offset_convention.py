@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from network_data.importers.sumo_programs import elements
+from network_data.importers.sumo.programs import elements
 from network_data.sumo_tools import run_tool
 from sim_scenarios.outputs import read_link_bins, read_signal_states, summarise
 from sim_scenarios.programs import write_programs

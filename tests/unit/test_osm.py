@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.fuzz_sumo import MAP
+from benchmarks.fuzz.osm import MAP
 from network_data.checks import problems
-from network_data.city import load_city
+from network_data.city import NET_FILE, load_city
 from network_data.importers.osm import import_network, read_network
-from network_data.importers.sumo_net import NET_FILE
 from network_data.loss_report import LossReport
 from traffic_brain.errors import DataRefused
 from traffic_brain.model.network import RoadNetwork

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from network_data.importers.sumo_programs import (
+from network_data.importers.sumo.programs import (
     SumoPhase,
     SumoProgram,
     SumoSchedule,

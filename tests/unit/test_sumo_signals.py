@@ -11,14 +11,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks.sumo_round_trip import BOLOGNA, round_trip
-from network_data.city import load_city
-from network_data.importers.sumo_net import (
-    CARRIED_FILE,
-    SIGNALS_FILE,
-    export_signals,
-    import_network,
-)
-from network_data.importers.sumo_programs import plan_of, read_signals
+from network_data.city import SIGNALS_FILE, load_city
+from network_data.importers.sumo import export_signals, import_network
+from network_data.importers.sumo.network import CARRIED_FILE
+from network_data.importers.sumo.programs import plan_of, read_signals
 from network_data.writers.sumo_signals import free_suffix, write_programs, write_signals
 from sim_scenarios import programs as border
 from sim_scenarios.generated import GeneratedCity, build

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from network_data.importers.sumo_programs import (
+from network_data.importers.sumo.programs import (
     SumoPhase,
     SumoProgram,
     plan_of,

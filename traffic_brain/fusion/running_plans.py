@@ -10,7 +10,7 @@ import itertools
 
 import pandas as pd
 
-from network_data.importers.sumo_programs import SumoPhase, SumoProgram, plan_of
+from network_data.importers.sumo.programs import SumoPhase, SumoProgram, plan_of
 from traffic_brain.model.network import Junction, RoadNetwork
 from traffic_brain.model.signals import Interval, SignalPlan
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from network_data.importers import sumo_net
+from network_data.importers import sumo
 from network_data.importers.gmns import read_network, read_plain
 from network_data.loss_report import LossReport
 from network_data.writers.gmns import NOT_READ_BACK, ONLY_CARRIED, with_own_plan_ids, write_gmns
@@ -157,7 +157,7 @@ def resco(name: str) -> Path:
 
 @pytest.mark.parametrize("name", RESCO)
 def test_resco_networks_come_back(name: str, tmp_path: Path) -> None:
-    city = sumo_net.read_network(resco(name), (), LossReport())
+    city = sumo.read_network(resco(name), (), LossReport())
     proves_its_report(city, tmp_path / "gmns")
 
 
@@ -165,7 +165,7 @@ def test_bologna_comes_back(tmp_path: Path) -> None:
     if not BOLOGNA.is_dir():
         pytest.skip("no shared data beside the repository")
     additional = [BOLOGNA / f"acosta_{name}.add.xml" for name in ("detectors", "tls")]
-    city = sumo_net.read_network(BOLOGNA / "acosta_buslanes.net.xml", additional, LossReport())
+    city = sumo.read_network(BOLOGNA / "acosta_buslanes.net.xml", additional, LossReport())
     assert city.detectors
     assert any(j.other_plans for j in city.junctions.values())
     proves_its_report(city, tmp_path / "gmns")

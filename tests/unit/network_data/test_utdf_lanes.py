@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from network_data.importers.utdf_lanes import (
+from network_data.importers.utdf.lanes import (
     Lanes,
     Place,
     exit_lanes,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from network_data.importers.utdf import read_network
 from network_data.loss_report import LossReport
-from network_data.writers.utdf import renamed, utdf_names, write_utdf
+from network_data.writers.utdf import NOT_READ_BACK, renamed, utdf_names, write_utdf
 from tests.unit.network_data.utdf_file import PHASES, TIMEPLANS, utdf_text
 from traffic_brain.model.network import (
     Connection,
@@ -92,10 +93,10 @@ def test_what_utdf_cannot_hold_is_named(town: RoadNetwork, tmp_path: Path) -> No
     )
     _, told = written(changed, tmp_path)
     assert told == {
-        "UTDF gives back otherwise: Crossing": ["20"],
-        "UTDF gives back otherwise: Link.road_class": ["1_10"],
-        "UTDF gives back otherwise: PlanWindow": ["20"],
-        "UTDF gives back otherwise: Stage.max_green_s": ["20 stage 0"],
+        f"crossings.row: {NOT_READ_BACK}": ["junction 20, crossing of group 0"],
+        f"links.road_class: {NOT_READ_BACK}": ["link 1_10"],
+        f"plan_windows.row: {NOT_READ_BACK}": ["junction 20, window of plan 2"],
+        f"plans.stages.max_green_s: {NOT_READ_BACK}": ["junction 20, plan 1"],
     }
 
 
@@ -143,7 +144,7 @@ def test_other_ids_are_numbered_and_named(tmp_path: Path) -> None:
     assert [s.picture for s in plan.stages] == ["rG", "Gr"]
     assert (plan.offset_s, plan.coordinated_stage_idx) == (7, 1)
     assert told["signal groups: one per movement, by direction"] == ["J: 1, 0"]
-    assert told["UTDF gives back otherwise: SignalPlan.plan_id"] == ["J"]
+    assert told["id of a plan: numbered anew"] == ["J: day → 1"]
 
 
 def test_a_yellow_that_turns_green_again_comes_back_so(tmp_path: Path) -> None:
@@ -152,46 +153,47 @@ def test_a_yellow_that_turns_green_again_comes_back_so(tmp_path: Path) -> None:
     (junction,) = again.junctions.values()
     assert junction.plan_in_service is not None
     assert [s.picture for s in junction.plan_in_service.stages] == ["rG", "GG"]
-    assert "UTDF gives back otherwise: SignalPlan.stages" not in told
+    assert f"plans.stages: {NOT_READ_BACK}" not in told
+    assert f"plans.stages.picture: {NOT_READ_BACK}" not in told
 
 
 def test_lamps_that_utdf_has_not_are_named(tmp_path: Path) -> None:
     _, told = written(crossroads(("Gr", "yr", "rG", "uy")), tmp_path)
-    assert told["UTDF gives back otherwise: Stage.clearance"] == ["J stage 1"]
+    assert told[f"plans.stages.clearance: {NOT_READ_BACK}"] == ["junction J, plan day"]
 
 
 # --- networks of another origin -----------------------------------------------------------------
 
 
 def resco(name: str) -> RoadNetwork:
-    from network_data.importers import sumo_net
+    from network_data.importers import sumo
 
     found = importlib.util.find_spec("sumo_rl")
     if found is None or found.origin is None:
         pytest.skip("sumo-rl is not installed: pip install traffic-brain[demo]")
     (net,) = Path(found.origin).parent.rglob(f"RESCO/**/{name}.net.xml")
-    return sumo_net.read_network(net, [], LossReport())
+    return sumo.read_network(net, [], LossReport())
 
 
-def differences(before: RoadNetwork, after: RoadNetwork) -> Iterator[tuple[str, str]]:
-    """(attribute, id) of everything that is not equal, object by object."""
+def changed(before: RoadNetwork, after: RoadNetwork) -> Iterator[tuple[str, str, str]]:
+    """(attribute, kind, id) of everything that is not equal, object by object."""
     tables: tuple[tuple[str, Any, Any], ...] = (
-        ("Link", before.links, after.links),
-        ("Movement", before.movements, after.movements),
-        ("Junction", before.junctions, after.junctions),
+        ("link", before.links, after.links),
+        ("movement", before.movements, after.movements),
+        ("junction", before.junctions, after.junctions),
     )
     for kind, old, new in tables:
         for key in old.keys() ^ new.keys():
-            yield kind, key
+            yield f"{kind}s.row", kind, key
         for key in old.keys() & new.keys():
             for f in fields(old[key]):
                 if getattr(old[key], f.name) != getattr(new[key], f.name):
-                    yield f"{kind}.{f.name}", key
+                    yield f"{kind}s.{f.name}", kind, key
     for c in set(before.connections) ^ set(after.connections):
-        yield "Connection", f"{c.from_link}>{c.to_link}"
+        yield "connections.", "connection", f"{c.from_link} → {c.to_link}"
     for junction_id in before.intergreens_s.keys() | after.intergreens_s.keys():
         if before.intergreens_s.get(junction_id) != after.intergreens_s.get(junction_id):
-            yield "RoadNetwork.intergreens_s", junction_id
+            yield "intergreens.intergreen_s", "junction", junction_id
 
 
 @pytest.mark.parametrize("name", ["cologne1", "cologne3"])
@@ -200,19 +202,20 @@ def test_nothing_changes_but_what_is_named(name: str, tmp_path: Path) -> None:
     again, told = written(network, tmp_path)
     expected, names = renamed(network), utdf_names(network)
     old = {new: was for table in (names.links, names.junctions) for was, new in table.items()}
-    found = list(differences(expected, again))
-    for attribute, key in found:
-        place = ">".join(old.get(part, part) for part in key.split(">"))
+    found = list(changed(expected, again))
+    for attribute, kind, key in found:
+        place = f"{kind} {''.join(old.get(part, part) for part in re.split('( → |>)', key))}"
+        told_as = "plans." if attribute == "junctions.plan_in_service" else attribute
         named = [
             what
             for what, places in told.items()
-            if any(p == place or p.startswith(f"{place} stage") for p in places)
-            and (attribute in what or attribute == "Connection" or "plan" in attribute)
+            if what.startswith(told_as)
+            and any(p == place or p.startswith(f"{place}, plan") for p in places)
         ]
         assert named, (attribute, place)
-    kept = {attribute for attribute, _ in found}
+    kept = {attribute for attribute, _, _ in found}
     for attribute in ("length_m", "free_flow_speed_mps", "name", "from_node", "junction_id"):
-        assert f"Link.{attribute}" not in kept
+        assert f"links.{attribute}" not in kept
     # the lamps are the same in every second of the day
     for junction_id, junction in expected.junctions.items():
         plan = junction.plan_in_service

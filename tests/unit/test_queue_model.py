@@ -1,0 +1,261 @@
+"""The queue model: laws that hold for every vehicle, and queues that can be worked out by hand."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from traffic_brain.diagnosis.queue_model import (
+    DRIVING,
+    HEADWAY_S,
+    QueueRun,
+    StreetMap,
+    Way,
+    journeys,
+    lamps,
+    simulate,
+    street_map,
+)
+from traffic_brain.errors import DataRefused
+from traffic_brain.model.network import Connection, Junction, Link, RoadNetwork, Turn
+from traffic_brain.model.signals import Interval, SignalPlan, Stage
+
+LENGTH_M, SPEED_MPS = 150.0, 15.0
+RUN_S = LENGTH_M / SPEED_MPS
+CROSSING_S = 15.0 / SPEED_MPS
+"""The junction is 15 m wide."""
+CYCLE_S, GREEN_S = 60, 27
+
+
+def link(link_id: str, x: float, lanes: int = 1, length_m: float = LENGTH_M) -> Link:
+    return Link(
+        link_id=link_id,
+        from_node=f"{link_id}-from",
+        to_node=f"{link_id}-to",
+        length_m=length_m,
+        free_flow_speed_mps=SPEED_MPS,
+        lane_count=lanes,
+        road_class="arterial",
+        name=link_id,
+        shape=((x, 0.0), (x + length_m, 0.0)),
+        car_lanes=tuple(range(lanes)),
+        junction_id="J" if link_id in "ac" else None,
+    )
+
+
+def crossing_city(lanes: int = 1, exit_m: float = LENGTH_M) -> RoadNetwork:
+    """Link a runs on into b through junction J; c turns left into d across it and gives way."""
+    a, b = link("a", 0.0, lanes), link("b", LENGTH_M + 15.0, lanes, exit_m)
+    c, d = link("c", 0.0), link("d", LENGTH_M + 15.0)
+    through = [Connection("a", i, "b", i, Turn.THROUGH, "J", 0) for i in range(lanes)]
+    left = Connection("c", 0, "d", 0, Turn.LEFT, "J", 1)
+    junction = Junction(
+        junction_id="J",
+        name="J",
+        x=LENGTH_M,
+        y=0.0,
+        node_ids=("J",),
+        signal_group_count=2,
+        conflicts=frozenset({(0, 1)}),
+        yields=frozenset({(1, 0)}),
+        plan_in_service=plan(),
+    )
+    return RoadNetwork(
+        "city", {k.link_id: k for k in (a, b, c, d)}, (*through, left), {}, {"J": junction}
+    )
+
+
+def plan(green_s: int = GREEN_S, offset_s: int = 0) -> SignalPlan:
+    """Both groups green together, the left turn permitted; then red for all."""
+    green = Stage("Gg", green_s, (Interval(3, "yy"),))
+    rest = Stage("rr", CYCLE_S - green_s - 3)
+    return SignalPlan("J", "p", (green, rest), offset_s=offset_s)
+
+
+def drive(city: StreetMap, ways: list[Way], shown: SignalPlan, end_s: int = 3600) -> QueueRun:
+    return simulate(city, lamps(city, {"J": shown}), journeys(city, ways), 0, end_s)
+
+
+def leaves_s(run: QueueRun, city: StreetMap, link_id: str) -> list[float]:
+    """When vehicles left a link, in order of time."""
+    here = run.journeys.step_link == city.network.link_idx[link_id]
+    return sorted(run.measures.step_leave_s[here].tolist())
+
+
+def queue_by_hand(arrivals: list[float], shown: SignalPlan, headway_s: float) -> list[float]:
+    """Departures from one lane: in order, in green, a headway apart, a start loss after red."""
+    free_s, left = -1e9, []
+    for ready in arrivals:
+        at = max(ready, free_s)
+        while True:
+            second = int(at)
+            green = shown.picture_at(second)[0] in "Gg"
+            if green:
+                start = second
+                while shown.picture_at(start - 1)[0] in "Gg":
+                    start -= 1
+                stood = ready < start
+                first = start + DRIVING.start_loss_s if stood else at
+                at = max(at, first)
+                if int(at) == second:
+                    break
+                second = int(at)
+            else:
+                at = float(second + 1)
+        left.append(at)
+        free_s = at + headway_s
+    return left
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    gaps=st.lists(st.floats(1.3, 30.0), min_size=1, max_size=20),  # the lane holds 20
+    offset_s=st.integers(0, CYCLE_S - 1),
+    green_s=st.integers(8, 50),
+)
+def test_one_lane_at_a_signal_is_the_queue_worked_out_by_hand(
+    gaps: list[float], offset_s: int, green_s: int
+) -> None:
+    city, shown = street_map(crossing_city()), plan(green_s, offset_s)
+    departures = np.cumsum(gaps).tolist()
+    run = drive(city, [(at, ("a", "b")) for at in departures], shown, 20_000)
+    ready = [at + RUN_S for at in departures]
+    expected = queue_by_hand(ready, shown, HEADWAY_S[Turn.THROUGH])
+    assert leaves_s(run, city, "a") == pytest.approx(expected)
+
+
+def test_uniform_arrivals_lose_what_webster_says() -> None:
+    """Deterministic arrivals below capacity: C (1 − g/C)² / (2 (1 − y)) per vehicle.
+
+    Webster 1958, first term; g is the green less the start loss, every vehicle's own loss while it
+    accelerates comes on top and is taken out here.
+    """
+    city = street_map(crossing_city())
+    ways: list[Way] = [(10.0 * i, ("a", "b")) for i in range(360)]
+    delays = []
+    for offset_s in range(0, CYCLE_S, 7):
+        run = drive(city, ways, plan(offset_s=offset_s), 7200)
+        stopped = run.measures.step_delay_s[run.journeys.step_link == 0]
+        left = np.array(leaves_s(run, city, "a"))
+        delays.append(float((left - run.journeys.depart_s - RUN_S).mean()))
+        assert (stopped >= 0).all()
+    flow_ratio = (1 / 10) * HEADWAY_S[Turn.THROUGH]
+    green_ratio = (GREEN_S - DRIVING.start_loss_s) / CYCLE_S
+    expected = CYCLE_S * (1 - green_ratio) ** 2 / (2 * (1 - flow_ratio))
+    assert float(np.mean(delays)) == pytest.approx(expected, rel=0.06)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    vehicles=st.integers(0, 250),
+    lanes=st.integers(1, 3),
+    exit_m=st.sampled_from([8.0, 60.0, 150.0]),
+    end_s=st.sampled_from([300, 900, 7200]),
+)
+def test_no_vehicle_is_lost_and_none_breaks_a_rule(
+    seed: int, vehicles: int, lanes: int, exit_m: float, end_s: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    network = crossing_city(lanes, exit_m)
+    city, shown = street_map(network), plan(int(rng.integers(6, 50)), int(rng.integers(0, CYCLE_S)))
+    routes = (("a", "b"), ("c", "d"), ("a",))
+    ways: list[Way] = [
+        (float(rng.uniform(0, 600)), routes[int(rng.integers(3))]) for _ in range(vehicles)
+    ]
+    run = drive(city, ways, shown, end_s)
+    driven, told = run.journeys, run.measures
+    assert len(driven.depart_s) == vehicles
+    if end_s == 7200:
+        assert told.vehicle_arrived.all()
+    for v in range(vehicles):
+        steps = slice(driven.step_start[v], driven.step_start[v + 1])
+        left = told.step_leave_s[steps]
+        assert told.vehicle_delay_s[v] == pytest.approx(told.step_delay_s[steps].sum())
+        assert bool(told.vehicle_arrived[v]) == bool((left > 0).all())
+        if told.vehicle_arrived[v]:
+            free_s = city.streets.link_run_s[driven.step_link[steps]].sum()
+            free_s += city.streets.turn_run_s[driven.step_turn[steps][:-1]].sum()
+            lost_s = left[-1] - driven.depart_s[v] - free_s
+            assert told.vehicle_delay_s[v] == pytest.approx(lost_s, abs=1e-6)
+    for link_idx in (0, 2):
+        turning = (driven.step_link == link_idx) & (driven.step_turn >= 0)
+        crossed = sorted(t for t in told.step_leave_s[turning].tolist() if t > 0)
+        for at in crossed:
+            recent = shown.picture_at(int(at))[0] + shown.picture_at(int(at) - 1)[0]
+            assert set(recent) & set("Gg"), "crossed in red"
+        if lanes == 1:
+            assert all(b - a > HEADWAY_S[Turn.THROUGH] - 1e-6 for a, b in pairwise(crossed))
+    _never_more_than_fit(run, city)
+
+
+def _never_more_than_fit(run: QueueRun, city: StreetMap) -> None:
+    """On every link at every event: no more vehicles than its lanes have places."""
+    driven, told = run.journeys, run.measures
+    events: dict[int, list[tuple[float, int]]] = {}
+    for v in range(len(driven.depart_s)):
+        for step in range(driven.step_start[v] + 1, driven.step_start[v + 1]):
+            entered = told.step_leave_s[step - 1]
+            if entered > 0:
+                link_idx = int(driven.step_link[step])
+                events.setdefault(link_idx, []).append((float(entered), 1))
+                if told.step_leave_s[step] > 0:
+                    events[link_idx].append((float(told.step_leave_s[step]), -1))
+    starts = city.streets.link_lane_start
+    for link_idx, found in events.items():
+        places = int(city.streets.lane_places[starts[link_idx] : starts[link_idx + 1]].sum())
+        assert max(np.cumsum([change for _, change in sorted(found)])) <= places
+
+
+def test_a_permitted_turn_waits_for_the_oncoming_stream() -> None:
+    city = street_map(crossing_city())
+    stream: list[Way] = [(2.0 * i, ("a", "b")) for i in range(300)]
+    alone = drive(city, [(100.0, ("c", "d"))], plan(), 7200)
+    crossed = drive(city, [(100.0, ("c", "d")), *stream], plan(), 7200)
+    turning = crossed.journeys.step_link == city.network.link_idx["c"]
+    assert crossed.measures.step_delay_s[turning].sum() > alone.measures.step_delay_s.sum() + 5.0
+
+
+def test_a_full_exit_holds_back_the_queue_behind_it() -> None:
+    """The exit ends at nothing and takes 8 m: its two places are free again as they are left."""
+    free, short = street_map(crossing_city()), street_map(crossing_city(exit_m=8.0))
+    ways: list[Way] = [(1.5 * i, ("a", "b")) for i in range(100)]
+    assert drive(short, ways, plan()).measures.vehicle_arrived.all()
+    assert drive(free, ways, plan()).measures.link_blocked_s.sum() == 0.0
+
+
+def test_without_a_plan_the_lamps_are_dark_and_nobody_stops() -> None:
+    city = street_map(crossing_city())
+    run = simulate(city, lamps(city, {}), journeys(city, [(5.0, ("a", "b"))]), 0, 100)
+    assert run.delay_s_per_veh == pytest.approx(0.0)
+    assert run.measures.vehicle_arrived.all()
+
+
+def test_nobody_drives() -> None:
+    city = street_map(crossing_city())
+    assert drive(city, [], plan()).delay_s_per_veh == 0.0
+
+
+def test_who_never_gets_in_counts_with_the_whole_wait() -> None:
+    city = street_map(crossing_city())
+    red = SignalPlan("J", "red", (Stage("rr", 60),))
+    run = drive(city, [(0.0, ("a", "b"))] * 40, red, 1000)
+    delays = np.sort(run.measures.vehicle_delay_s)
+    assert delays[-1] == pytest.approx(1000.0)
+    assert not run.measures.vehicle_arrived.any()
+
+
+def test_a_route_of_another_city_is_refused() -> None:
+    city = street_map(crossing_city())
+    with pytest.raises(DataRefused, match="another network"):
+        journeys(city, [(0.0, ("a", "nowhere"))])
+
+
+def test_a_route_is_driven_as_far_as_it_hangs_together() -> None:
+    city = street_map(crossing_city())
+    driven = journeys(city, [(0.0, ("a", "b", "c", "d"))])
+    assert driven.step_link.tolist() == [0, 1]

@@ -20,6 +20,7 @@ from optimizers.offsets import (
     offset_problem,
 )
 from optimizers.params import OptimizeParams
+from optimizers.short_links import least_greens_s, turns_after_short_links
 from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, junction_problem
 from optimizers.waves import Wave, coordinate
 from traffic_brain.errors import ConfigurationError
@@ -141,6 +142,8 @@ def read_problem(city: Path, state: Path, report: Path, params: OptimizeParams, 
         movement_id: known.demand_vph[i] * params.demand_reserve_ratio
         for i, movement_id in enumerate(network.movements)
     }
+    feeds = tuple(movement_feeds(network, known, params.progression_ratio))
+    behind = turns_after_short_links(feeds)
     problems: dict[str, JunctionProblem] = {}
     held: dict[str, str] = {}
     for junction_id, site in sites.items():
@@ -149,7 +152,9 @@ def read_problem(city: Path, state: Path, report: Path, params: OptimizeParams, 
         if plan is None or reason:
             held[junction_id] = reason
             continue
-        found = junction_problem(plan, network.movements_at[junction_id], demand)
+        movements = network.movements_at[junction_id]
+        least_s = least_greens_s(plan, movements, behind)
+        found = junction_problem(plan, movements, demand, least_s)
         if found is None:
             held[junction_id] = "no demand was seen"
         else:
@@ -161,7 +166,7 @@ def read_problem(city: Path, state: Path, report: Path, params: OptimizeParams, 
         sites=sites,
         problems=problems,
         demand_vph={m: float(d.mean()) for m, d in demand.items()},
-        feeds=tuple(movement_feeds(network, known, params.progression_ratio)),
+        feeds=feeds,
         held=held,
         seed=seed,
     )

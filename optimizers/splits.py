@@ -53,9 +53,14 @@ class Splits:
 
 
 def junction_problem(
-    plan: SignalPlan, movements: Sequence[Movement], demand_vph: Mapping[str, np.ndarray]
+    plan: SignalPlan,
+    movements: Sequence[Movement],
+    demand_vph: Mapping[str, np.ndarray],
+    least_s: Sequence[int] | None = None,
 ) -> JunctionProblem | None:
     """The problem of one junction; None when no lane carries demand through a signal group.
+
+    ``least_s``: least green of each stage; None: the plan's own.
 
     Raises:
         DataRefused: a movement's signal group is not in the plan's lamp pictures.
@@ -99,7 +104,7 @@ def junction_problem(
         fixed_s=fixed.astype(np.float64),
         demand_vph=np.ascontiguousarray([lane.demand_vph for lane in lanes], dtype=np.float64),
         saturation_flow_vph=np.array([lane.saturation_flow_vph for lane in lanes]),
-        least_s=np.array([s.min_green_s for s in plan.stages], dtype=np.float64),
+        least_s=np.array(least_s or [s.min_green_s for s in plan.stages], dtype=np.float64),
         most_s=np.array([s.max_green_s for s in plan.stages], dtype=np.float64),
     )
 

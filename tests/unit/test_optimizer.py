@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from optimizers.offsets import OffsetProblem, best_starts, cost_of
+from optimizers.offsets import Feed, OffsetProblem, best_starts, cost_of
 from optimizers.params import OptimizeParams
+from optimizers.short_links import BUS_CLEARS_S, least_greens_s, turns_after_short_links
 from optimizers.solve import City, optimize, read_problem, solve
 from optimizers.splits import JunctionProblem, best_cycle, best_splits, delay_of, junction_problem
 from optimizers.waves import coordinate
@@ -26,6 +27,7 @@ from traffic_brain.model.documents import corridor_to_dict, plans_from_dict
 from traffic_brain.model.findings import Corridor
 from traffic_brain.model.network import Movement, Turn
 from traffic_brain.model.rules import judge, rules_inputs, violations
+from traffic_brain.model.signals import Interval, SignalPlan, Stage
 
 FEW = OptimizeParams(common_cycles_s=(60, 80), max_candidates=4)
 CLEARANCE_S = 10
@@ -42,6 +44,51 @@ def two_stages(main_vph: float, side_vph: float) -> JunctionProblem:
     )
     assert found is not None
     return found
+
+
+# --- short links ------------------------------------------------------------------------------
+
+
+def left_turn_plan(short: str) -> SignalPlan:
+    """Three stages: the left turn (group 1) permitted, then protected, then red."""
+    yellow = (Interval(3, "yy"),)
+    return SignalPlan(
+        "j",
+        "p",
+        (
+            Stage(f"G{short}", 20, yellow, 5, 60),
+            Stage("rG", 20, yellow, 5, 60),
+            Stage("rr", 20, yellow, 5, 60),
+        ),
+    )
+
+
+def test_a_turn_close_behind_another_stop_line_is_protected_until_a_bus_has_gone() -> None:
+    feeds = [Feed("up", "main", 100.0, 2.0, 200.0), Feed("up", "left", 50.0, 2.0, 12.0)]
+    behind = turns_after_short_links(feeds)
+    assert behind == {"left"}
+    movements = [movement("main", 0), movement("left", 1)]
+    assert least_greens_s(left_turn_plan("g"), movements, behind) == [5, BUS_CLEARS_S, 5]
+    assert least_greens_s(left_turn_plan("g"), movements, {"main"}) == [5, 5, 5]
+    # never permitted: nobody waits in the middle of the junction
+    assert least_greens_s(left_turn_plan("r"), movements, behind) == [5, 5, 5]
+
+
+def test_the_time_for_a_bus_is_kept_in_every_split() -> None:
+    plan, demand = left_turn_plan("g"), {"main": np.array([900.0]), "left": np.array([30.0])}
+    movements = [movement("main", 0), movement("left", 1)]
+    least_s = least_greens_s(plan, movements, {"left"})
+    usual, longer = (junction_problem(plan, movements, demand, least) for least in (None, least_s))
+    assert usual is not None
+    assert longer is not None
+    shortest = best_splits(usual, 40, "x")
+    assert shortest is not None
+    assert shortest.plan.greens_s[1] < BUS_CLEARS_S
+    for cycle_s in (40, 60, 90):
+        found = best_splits(longer, cycle_s, "x")
+        assert found is not None
+        assert found.plan.greens_s[1] >= BUS_CLEARS_S
+        assert found.plan.cycle_s == cycle_s
 
 
 # --- splits and cycles -----------------------------------------------------------------------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group("world")
 def command() -> None:
-    """A simulated city in place of the real one: record it, or try a package in it."""
+    """A simulated city: record it, or try a package in it."""
 
 
 @command.command("record")

@@ -20,7 +20,11 @@ from optimizers.offsets import (
     offset_problem,
 )
 from optimizers.params import OptimizeParams
-from optimizers.short_links import least_greens_s, turns_after_short_links
+from optimizers.short_links import (
+    least_greens_s,
+    shortest_worthwhile,
+    turns_after_short_links,
+)
 from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, junction_problem
 from optimizers.waves import Wave, coordinate
 from traffic_brain.errors import ConfigurationError
@@ -243,15 +247,21 @@ def _groups(problem: City) -> list[list[JunctionProblem]]:
 def _best_shared(
     group: Sequence[JunctionProblem], cycles_s: Sequence[int], params: OptimizeParams, plan_id: str
 ) -> dict[str, Splits]:
-    """The cycle of least delay that the whole group can run; else each its own best."""
-    found = []
+    """The cycle of least delay that the whole group can run; else each its own best.
+
+    Of junctions that stand close together, the shortest cycle that costs hardly more.
+    """
+    found: dict[int, list[Splits]] = {}
     for cycle_s in cycles_s:
         splits = [s for j in group if (s := best_splits(j, cycle_s, plan_id)) is not None]
         if len(splits) == len(group):
-            found.append((sum(s.delay_veh_h_per_h for s in splits), cycle_s, splits))
+            found[cycle_s] = splits
     if not found:
         return {j.plan.junction_id: _own(j, params, plan_id) for j in group}
-    return {s.plan.junction_id: s for s in min(found, key=lambda f: f[:2])[2]}
+    delays = {c: sum(s.delay_veh_h_per_h for s in splits) for c, splits in found.items()}
+    alone = len(group) == 1
+    best = min(delays, key=lambda c: (delays[c], c)) if alone else shortest_worthwhile(delays)
+    return {s.plan.junction_id: s for s in found[best]}
 
 
 def _own(junction: JunctionProblem, params: OptimizeParams, plan_id: str) -> Splits:

@@ -16,7 +16,12 @@ import pytest
 
 from optimizers.offsets import Feed, OffsetProblem, best_starts, cost_of
 from optimizers.params import OptimizeParams
-from optimizers.short_links import BUS_CLEARS_S, least_greens_s, turns_after_short_links
+from optimizers.short_links import (
+    BUS_CLEARS_S,
+    least_greens_s,
+    shortest_worthwhile,
+    turns_after_short_links,
+)
 from optimizers.solve import City, optimize, read_problem, solve
 from optimizers.splits import JunctionProblem, best_cycle, best_splits, delay_of, junction_problem
 from optimizers.waves import coordinate
@@ -72,6 +77,12 @@ def test_a_turn_close_behind_another_stop_line_is_protected_until_a_bus_has_gone
     assert least_greens_s(left_turn_plan("g"), movements, {"main"}) == [5, 5, 5]
     # never permitted: nobody waits in the middle of the junction
     assert least_greens_s(left_turn_plan("r"), movements, behind) == [5, 5, 5]
+
+
+def test_close_to_each_other_the_shortest_cycle_wins_that_costs_hardly_more() -> None:
+    assert shortest_worthwhile({40: 12.4, 60: 10.0, 80: 11.0}) == 40
+    assert shortest_worthwhile({40: 12.6, 60: 10.0, 80: 11.0}) == 60
+    assert shortest_worthwhile({40: 0.0, 80: 0.0}) == 40
 
 
 def test_the_time_for_a_bus_is_kept_in_every_split() -> None:

@@ -1,10 +1,10 @@
-"""Every SUMO network that is at hand, imported: what is in it, and is each signal accounted for?
+"""Every network that is at hand, imported: what is in it, and is each signal accounted for?
 
 Read are the networks of SUMO's games and of sumolib's scenarios, those of sumo-rl (the eight
-RESCO maps among them) where it is installed, Bologna, and the OpenStreetMap extract of
-Luxembourg; configurations beside a network say which additional files belong to it. A signal is
-*complete* (a fixed plan in service that serves everybody who waits there), or it stands on the
-to-fix list; the import fails where one is neither.
+RESCO maps among them) where it is installed, Bologna, the OpenStreetMap extract of Luxembourg,
+and Tempe's UTDF; configurations beside a network say which additional files belong to it. A
+signal is *complete* (a fixed plan in service that serves everybody who waits there), or it stands
+on the to-fix list; the import fails where one is neither.
 
     python -m benchmarks.sumo_import [FILE ...] [--json FILE]
 """
@@ -104,7 +104,7 @@ def at_hand() -> Iterator[Source]:
         files_of = _additional_files(folder)
         for net in sorted(folder.rglob("*.net.xml*")):
             yield str(net.relative_to(folder)), net, files_of.get(net, ())
-        for network in sorted(folder.rglob("*.osm*")):
+        for network in sorted((*folder.rglob("*.osm*"), *folder.rglob("UTDF*.csv"))):
             yield str(network.relative_to(folder)), network, ()
 
 

@@ -531,6 +531,7 @@ ZONES = Table(
         Attribute(
             "shape", Kind.POINTS, "corners in order; the last joins the first", "边界顶点", "m"
         ),
+        Attribute("name_latin", _TEXT, "the name in Latin letters", "名称拼音", default=""),
     ),
     _zones,
     may_be_absent=True,

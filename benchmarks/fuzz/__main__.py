@@ -1,6 +1,6 @@
 """Imports damaged files of all formats and tells what became of them.
 
-A case fails where the importer raises anything but ``DataRefused``, takes longer than
+A case fails where the importer raises anything but ``DataRefused``, takes more CPU time than
 ``judge.LIMIT_S``, leaves files behind that are no city, refuses in many lines or without a remedy,
 or where a signal has no plan and is not on the to-fix list.
 

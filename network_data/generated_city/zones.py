@@ -47,8 +47,10 @@ def plan_zones(
     members: dict[int, list[int]] = defaultdict(list)
     for block, zone in enumerate(zone_of):
         members[zone].append(block)
+    names = [namer.zone() for _ in range(count)]
     zones = tuple(
-        Zone(ids[zone], namer.zone()[0], _outline(streets, members[zone])) for zone in range(count)
+        Zone(ids[zone], name, _outline(streets, members[zone]), name_latin)
+        for zone, (name, name_latin) in enumerate(names)
     )
     of_block = {block: ids[zone] for block, zone in enumerate(zone_of)}
     return ZonePlan(zones, of_block, _of_junctions(plan, of_block))

@@ -157,7 +157,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("opt_signal_group", "opt_movement_id", "opt_saturation_flow_vph"),
         "opt_saturation_flow_source",
     ),
-    "zone": ("zone_id", "name", "boundary"),
+    "zone": ("zone_id", "name", "boundary", "opt_name_latin"),
     "location": (
         *("loc_id", "link_id", "ref_node_id", "lr", "loc_type", "opt_position_m"),
         "opt_lane_idx",
@@ -430,6 +430,7 @@ class _Tables:
                 "zone_id": zone.zone_id,
                 "name": zone.name,
                 "boundary": f"POLYGON ({outline})",
+                "opt_name_latin": zone.name_latin,
             }
 
     # --- signals ---

@@ -164,9 +164,10 @@ def _yellow(film: Film, site: JunctionRulesInput, standard: SafetyStandard) -> F
         if _on_foot(site, group):
             continue
         for second in film.ends[group]:
-            if film.lamp(group, second) in "oO":
+            dark = film.streak(group, second, "oO")
+            if dark and film.green(group, second + dark):
                 continue
-            yellow = film.streak(group, second, "yY")
+            yellow = 0 if dark else film.streak(group, second, "yY")
             if yellow < standard.yellow_min_s:
                 _keep_worst(
                     found, "yellow", f"group {group}, too short", standard.yellow_min_s - yellow

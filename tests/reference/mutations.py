@@ -239,6 +239,20 @@ def no_yellow(case: Case, random: Random) -> Planted | None:
     return Planted("yellow", case.site, _changed(case, i, clearance=clearance))
 
 
+def dark_yellow(case: Case, random: Random) -> Planted | None:
+    """One group's lamps are switched off where its yellow should show."""
+    found = _endings(case)
+    if not found:
+        return None
+    i, g = random.choice(found)
+    dark = random.choice("oO")
+    clearance = tuple(
+        replace(c, picture=_with_lamp(c.picture, g, dark)) if c.picture[g] == "y" else c
+        for c in case.plan.stages[i].clearance
+    )
+    return Planted("yellow", case.site, _changed(case, i, clearance=clearance))
+
+
 def no_clearance(case: Case, random: Random) -> Planted | None:
     """The clearance between two conflicting greens is left out."""
     found = [i for i, a, _ in _handovers(case) if a not in case.site.groups_on_foot]
@@ -483,6 +497,7 @@ PLANTERS: tuple[Planter, ...] = (
     short_yellow,
     long_yellow,
     no_yellow,
+    dark_yellow,
     no_clearance,
     geometry_asks_more,
     second_of_all_red_lost,

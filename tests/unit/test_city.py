@@ -71,7 +71,7 @@ def hand_made() -> RoadNetwork:
             Detector("d2", "a-b", 1, 180.5, DetectorKind.STOP_LINE),
             Detector("d1", "a-b", EVERY_LANE, 10.0, DetectorKind.CHECKPOINT),
         ),
-        zones={"z1": Zone("z1", "蜀山", ((0.0, 0.0), (500.0, 0.0), (0.0, 1 / 3)))},
+        zones={"z1": Zone("z1", "蜀山", ((0.0, 0.0), (500.0, 0.0), (0.0, 1 / 3)), "Shushan")},
         plan_windows=(
             PlanWindow("b", "evening", 61_200, 68_400, (1, 2, 3, 4, 5)),
             PlanWindow("b", "night", 0, 21_600),

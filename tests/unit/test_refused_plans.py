@@ -79,6 +79,11 @@ def long_yellow(plan: Document, network: Document) -> None:
     plan["cycle_s"] += 3
 
 
+def dark_yellow(plan: Document, network: Document) -> None:
+    shown = plan["stages"][0]["clearance"][0]
+    shown["picture"] = shown["picture"].replace("y", "o")
+
+
 def short_green(plan: Document, network: Document) -> None:
     plan["stages"][0]["green_s"] = 4
     plan["cycle_s"] -= 32
@@ -110,6 +115,7 @@ REFUSED: dict[str, Callable[[Document, Document], None]] = {
     "intergreen, none at all": no_clearance,
     "conflict_in_transition": green_too_early,
     "yellow, too long": long_yellow,
+    "yellow, lamps switched off instead": dark_yellow,
     "min_green": short_green,
     "max_green": long_green,
     "max_red": long_red,

@@ -95,15 +95,17 @@ def greens(plan: SignalPlan, group: int) -> list[Run]:
 def yellows_after_green(plan: SignalPlan, group: int) -> list[int]:
     """Seconds of yellow after each green that ends; 0 where red follows at once.
 
-    A lamp that is switched off after green stops nobody and is left out.
+    A lamp that is switched off after green and comes back with green stops nobody and is left
+    out. One that stops somebody from there gave no warning: its yellow is 0 s.
     """
     found = runs(plan, group, LAMP_KINDS)
-    after = [*found[1:], found[0]]
-    return [
-        follower.length_s if follower.kind == "yellow" else 0
-        for run, follower in zip(found, after, strict=True)
-        if run.kind == "green" and follower.kind in ("yellow", STOP)
-    ]
+    seconds: list[int] = []
+    for i, run in enumerate(found):
+        first, second = (found[(i + k) % len(found)] for k in (1, 2))
+        is_back = first.kind == "green" or (first.kind == "off" and second.kind == "green")
+        if run.kind == "green" and not is_back:
+            seconds.append(first.length_s if first.kind == "yellow" else 0)
+    return seconds
 
 
 def conflicts(plan: SignalPlan, junction: Junction) -> Iterator[Conflict]:

@@ -133,6 +133,7 @@ class Zone:
     name: str
     shape: tuple[tuple[float, float], ...]
     """Corners of its outline in order; the last joins the first."""
+    name_latin: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,12 @@ class Lights:
         permitted: Mapping[int, set[int]],
         on_red: set[int],
     ) -> None:
-        """Movements of no phase go, giving way, with the others of their approach."""
+        """Movements of no phase go, giving way, with the others of their approach.
+
+        Where phases serve nobody at all, it is the plan that is asked about, not its movements.
+        """
+        if not (protected or permitted):
+            return
         beside: dict[str, set[int]] = defaultdict(set)
         for mvmt_id, group in self.site.group_of.items():
             beside[self._approach(mvmt_id)] |= protected[group] | permitted[group]

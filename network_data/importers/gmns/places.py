@@ -147,7 +147,8 @@ def zones_of(tables: Tables, plane: Plane) -> dict[str, Zone]:
         name = tables.name(row, "name")
         if not name:
             tables.losses.note(Loss.DEFAULTED, "zone.name: its id", row.place)
-        found[row["zone_id"]] = Zone(row["zone_id"], name or row["zone_id"], tuple(points))
+        latin = tables.name(row, "opt_name_latin")
+        found[row["zone_id"]] = Zone(row["zone_id"], name or row["zone_id"], tuple(points), latin)
     return found
 
 

@@ -134,7 +134,7 @@ SPECS: tuple[TableSpec, ...] = (
         "zone",
         "zone_id",
         ("zone_id",),
-        ("name", "boundary"),
+        ("name", "boundary", "opt_name_latin"),
         aliases={"geometry": "boundary"},
     ),
     TableSpec(

@@ -176,7 +176,9 @@ def test_names_are_chinese_and_pinyin_and_unique(city: RoadNetwork) -> None:
     streets = {(link.name, link.name_latin) for link in city.links.values()}
     assert len({name for name, _ in streets}) == len(streets)
     assert len({latin for _, latin in streets}) == len(streets)
-    assert all(CHINESE.match(name) and PINYIN.match(latin) for name, latin in streets)
+    zones = {(zone.name, zone.name_latin) for zone in city.zones.values()}
+    assert len({name for name, _ in zones}) == len(city.zones)
+    assert all(CHINESE.match(name) and PINYIN.match(latin) for name, latin in streets | zones)
     for junction_id, junction in list(city.junctions.items())[:10]:
         here = {x.name for x in city.links.values() if junction_id in (x.from_node, x.to_node)}
         assert any(name in junction.name for name in here)

@@ -269,6 +269,17 @@ def test_a_forgotten_movement_goes_with_its_approach(read: Read) -> None:
     assert "movement W1S1 is in no phase" in asked(losses, "1")
 
 
+def test_phases_that_serve_nobody_are_asked_about_once(read: Read) -> None:
+    tables = network() | signals({"day": ("begin_of_green", 10)})
+    tables["signal_phase_mvmt"] = [
+        row for row in tables["signal_phase_mvmt"] if not row["timing_phase_id"].startswith("day1")
+    ]
+    found, losses = read(tables)
+    assert found.junctions["1"].plans == ()
+    assert "plan day1: phases make no signal: nothing ever lit" in asked(losses, "1")
+    assert "is in no phase" not in asked(losses, "1")
+
+
 def test_turns_of_untold_protection_give_way_to_their_opposite(read: Read) -> None:
     """Two phases, as many planning networks have them: all from west and east, then the rest."""
     tables = network() | signals({"day": ("begin_of_green", 10)})

@@ -307,6 +307,30 @@ def test_a_city_without_buses_has_no_transit_feed(tmp_path: Path) -> None:
     assert day.rows_read == 0
 
 
+def test_a_feed_without_a_folder_is_off_for_the_day(tmp_path: Path) -> None:
+    quarantine = Quarantine()
+    off = tmp_path / "off"
+    police_day = police.read(off, CITY, DAY, quarantine)
+    assert police_day.passes.empty
+    assert police_day.counts.empty
+    assert police_day.signal_log.empty
+    assert checkpoint.read(off, CITY, DAY, quarantine).passes.empty
+    assert internet.read(off, CITY, DAY, quarantine).speeds.empty
+    assert quarantine.total == 0
+
+
+def test_rows_of_devices_that_are_not_ok_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "links.csv").write_text("provider_link_id,link_id\nP1,a-b\n")
+    time = "2026-03-02T07:00:00+08:00"
+    rows = [f"P1,{time},120,36,5,{status}" for status in ("ok", "", "fault", "maintenance")]
+    head = "provider_link_id,time,interval_s,speed_kmh,sample_count,status"
+    (tmp_path / "speeds.csv").write_text("\n".join([head, *rows]))
+    quarantine = Quarantine()
+    day = internet.read(tmp_path, CITY, DAY, quarantine)
+    assert len(day.speeds) == 1
+    assert reasons(quarantine) == {"device_fault": 2, "duplicate": 1}
+
+
 def test_empty_tables_are_a_day_without_rows(tmp_path: Path) -> None:
     quarantine = Quarantine()
     schemas = {"police": POLICE, "checkpoint": CHECKPOINT, "internet": INTERNET, "transit": TRANSIT}

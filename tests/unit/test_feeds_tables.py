@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from traffic_brain.errors import DataRefused
+from traffic_brain.feeds.column_map import FeedMap
 from traffic_brain.feeds.pseudonym import UNREADABLE, in_one_spelling, tokens
 from traffic_brain.feeds.tables import (
     INTEGER,
@@ -20,8 +23,8 @@ from traffic_brain.feeds.tables import (
     TEXT,
     TIME,
     Quarantine,
+    all_read,
     read_table,
-    read_tables,
     seconds_of_day,
 )
 
@@ -46,18 +49,23 @@ def written(folder: Path, content: pa.Table) -> Path:
     return path
 
 
+def read(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
+    """The table of a file, canonical but for its name."""
+    return read_table(path.parent, path.stem, columns, FeedMap("f"), Quarantine())
+
+
 def refusal(path: Path) -> DataRefused:
     with pytest.raises(DataRefused) as refused:
-        read_table(path, COLUMNS)
+        read(path, COLUMNS)
     assert "\n" not in str(refused.value)
-    assert str(path) in str(refused.value)
+    assert path.stem in str(refused.value)
     assert refused.value.remedy
     return refused.value
 
 
 def test_named_columns_are_read_and_others_are_not(tmp_path: Path) -> None:
     path = written(tmp_path, table(more=pa.array([1, 2])))
-    assert list(read_table(path, COLUMNS).columns) == list(COLUMNS)
+    assert list(read(path, COLUMNS).columns) == list(COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +81,8 @@ def test_named_columns_are_read_and_others_are_not(tmp_path: Path) -> None:
 def test_other_ways_to_write_the_same_are_read(
     tmp_path: Path, changes: dict[str, pa.Array]
 ) -> None:
-    found = read_table(written(tmp_path, table(**changes)), COLUMNS)
-    plain = read_table(written(tmp_path, table()), COLUMNS)
+    found = read(written(tmp_path, table(**changes)), COLUMNS)
+    plain = read(written(tmp_path, table()), COLUMNS)
     assert list(found["name"]) == ["a", "b"]
     assert list(found["count"]) == [1, 2]
     assert list(seconds_of_day(found["time"], DAY)) == list(seconds_of_day(plain["time"], DAY))
@@ -112,7 +120,7 @@ def test_a_damaged_page_is_refused(tmp_path: Path) -> None:
     content[4:60] = bytes(56)  # the page's own head
     path.write_bytes(bytes(content))
     with pytest.raises(DataRefused, match="cannot be read as Parquet"):
-        read_table(path, {"count": INTEGER})
+        read(path, {"count": INTEGER})
 
 
 def test_text_that_is_none_is_refused_and_not_quoted(tmp_path: Path) -> None:
@@ -122,22 +130,30 @@ def test_text_that_is_none_is_refused_and_not_quoted(tmp_path: Path) -> None:
     assert "12345" not in told
 
 
+def read_both(folder: Path, tables: Mapping[str, Mapping[str, str]]) -> list[pd.DataFrame]:
+    reads = (
+        partial(read_table, folder, name, columns, FeedMap("f"), Quarantine())
+        for name, columns in tables.items()
+    )
+    return all_read(*reads)
+
+
 def test_the_problems_of_all_tables_come_at_once(tmp_path: Path) -> None:
     pq.write_table(table(), tmp_path / "good.parquet")
     pq.write_table(table().drop_columns("count"), tmp_path / "half.parquet")
     (tmp_path / "bad.parquet").write_bytes(b"?")
-    good, again = read_tables(tmp_path, {"good": COLUMNS}) * 2
+    good, again = read_both(tmp_path, {"good": COLUMNS}) * 2
     assert len(good) == len(again) == 2
     names = ("good", "half", "bad", "none")
     with pytest.raises(DataRefused) as refused:
-        read_tables(tmp_path, dict.fromkeys(names, COLUMNS))
+        read_both(tmp_path, dict.fromkeys(names, COLUMNS))
     assert len(refused.value.problems) == 3
     told = str(refused.value)
     assert "\n" not in told
     for said in ("column count is missing", "bad.parquet cannot be read", "there is no"):
         assert said in told
-    with pytest.raises(DataRefused, match=r"^there is no .*none\.parquet — check"):
-        read_tables(tmp_path, {"good": COLUMNS, "none": COLUMNS})
+    with pytest.raises(DataRefused, match=r"^there is no .*none\.parquet, .* — check"):
+        read_both(tmp_path, {"good": COLUMNS, "none": COLUMNS})
 
 
 def test_times_become_seconds_of_the_service_day() -> None:

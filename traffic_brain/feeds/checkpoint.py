@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from traffic_brain.feeds.column_map import feed_map
+from traffic_brain.feeds.coordinates import Plane
 from traffic_brain.feeds.misreadings import mended
 from traffic_brain.feeds.pseudonym import UNREADABLE, in_one_spelling, tokens
+from traffic_brain.feeds.registers import read_register
 from traffic_brain.feeds.tables import (
-    TEXT,
-    TIME,
     Quarantine,
+    all_read,
+    not_ok,
     outside_day,
-    read_tables,
+    read_layout,
     seconds_of_day,
 )
 from traffic_brain.model.network import RoadNetwork
 
 FEED = "checkpoint"
-_SITES = {"site_id": TEXT, "link_id": TEXT}
-_PASSES = {"site_id": TEXT, "time": TIME, "plate": TEXT}
 REPEAT_S = 10
 """A camera that reports one vehicle twice does so within seconds."""
 
@@ -38,6 +41,8 @@ class CheckpointDay:
     links: frozenset[str]
     passes: pd.DataFrame
     rows_read: int
+    sites: Mapping[str, str] = field(default_factory=dict)
+    """Device -> its link."""
 
     @property
     def live_links(self) -> frozenset[str]:
@@ -45,13 +50,27 @@ class CheckpointDay:
         return frozenset(self.passes["link_id"])
 
 
-def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) -> CheckpointDay:
+def read(
+    folder: Path,
+    network: RoadNetwork,
+    day: date,
+    quarantine: Quarantine,
+    plane: Plane | None = None,
+) -> CheckpointDay:
     """Read ``folder`` (``checkpoint/`` of a service day).
 
+    Args:
+        plane: of the network; needed where a register has degrees in place of links.
+
     Raises:
+        ConfigurationError: the feed's column map says what it cannot say.
         DataRefused: a table is missing, damaged, or has not the columns of its feed.
     """
-    register, raw = read_tables(folder, {"sites": _SITES, "passes": _PASSES})
+    told = feed_map(folder, FEED)
+    register, raw = all_read(
+        partial(read_register, folder, "sites", told, network, plane, quarantine),
+        partial(read_layout, folder, "passes", told, quarantine),
+    )
     unknown = ~register["link_id"].isin(list(network.links)).to_numpy()
     sites = quarantine.register(FEED, register, "site_id", [("unknown_link", unknown)])
     time_s = seconds_of_day(raw["time"], day)
@@ -65,6 +84,7 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
         FEED,
         passes,
         [
+            ("device_fault", not_ok(raw.iloc[order])),
             ("unknown_site", site_idx < 0),
             ("no_time", np.isnan(time_s)),
             ("outside_day", outside_day(time_s)),
@@ -78,7 +98,12 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
     passes = passes.drop(columns="site_idx").sort_values(
         ["token", "time_s"], kind="stable", ignore_index=True
     )
-    return CheckpointDay(frozenset(links), passes, len(register) + len(raw))
+    return CheckpointDay(
+        frozenset(links),
+        passes,
+        quarantine.rows_read_of(FEED),
+        dict(zip(sites.index.tolist(), links.tolist(), strict=True)),
+    )
 
 
 def _places_m(sites: pd.DataFrame, network: RoadNetwork) -> np.ndarray:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from traffic_brain.feeds.column_map import feed_map
+from traffic_brain.feeds.coordinates import Plane
+from traffic_brain.feeds.registers import read_register
 from traffic_brain.feeds.tables import (
-    INTEGER,
-    NUMBER,
-    TEXT,
-    TIME,
     Quarantine,
+    all_read,
     no_value,
+    not_ok,
     outside_day,
-    read_tables,
+    read_layout,
     seconds_of_day,
 )
 from traffic_brain.kernels.duplicates import repeats
@@ -25,14 +28,6 @@ from traffic_brain.model.network import RoadNetwork
 
 FEED = "internet"
 MAX_SPEED_KMH = 150.0
-_LINKS = {"provider_link_id": TEXT, "link_id": TEXT}
-_SPEEDS = {
-    "provider_link_id": TEXT,
-    "time": TIME,
-    "interval_s": INTEGER,
-    "speed_kmh": NUMBER,
-    "sample_count": INTEGER,
-}
 
 
 @dataclass(frozen=True)
@@ -41,15 +36,31 @@ class InternetDay:
 
     speeds: pd.DataFrame
     rows_read: int
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Provider's link -> link."""
 
 
-def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) -> InternetDay:
+def read(
+    folder: Path,
+    network: RoadNetwork,
+    day: date,
+    quarantine: Quarantine,
+    plane: Plane | None = None,
+) -> InternetDay:
     """Read ``folder`` (``internet/`` of a service day).
 
+    Args:
+        plane: of the network; needed where a register has degrees in place of links.
+
     Raises:
+        ConfigurationError: the feed's column map says what it cannot say.
         DataRefused: a table is missing, damaged, or has not the columns of its feed.
     """
-    register, raw = read_tables(folder, {"links": _LINKS, "speeds": _SPEEDS})
+    told = feed_map(folder, FEED)
+    register, raw = all_read(
+        partial(read_register, folder, "links", told, network, plane, quarantine),
+        partial(read_layout, folder, "speeds", told, quarantine),
+    )
     unknown = ~register["link_id"].isin(list(network.links)).to_numpy()
     links = quarantine.register(FEED, register, "provider_link_id", [("unknown_link", unknown)])
     time_s = seconds_of_day(raw["time"], day)
@@ -60,6 +71,7 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
         FEED,
         raw.assign(time_s=time_s, link_idx=link_idx),
         [
+            ("device_fault", not_ok(raw)),
             ("unknown_provider_link", link_idx < 0),
             ("no_time", np.isnan(time_s)),
             ("outside_day", outside_day(time_s)),
@@ -83,5 +95,6 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
                 "sample_count": kept["sample_count"].to_numpy(),
             }
         ),
-        rows_read=len(register) + len(raw),
+        rows_read=quarantine.rows_read_of(FEED),
+        links=links["link_id"].to_dict(),
     )

@@ -4,53 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from traffic_brain.feeds.column_map import feed_map
+from traffic_brain.feeds.coordinates import Plane
+from traffic_brain.feeds.registers import read_register
 from traffic_brain.feeds.tables import (
-    INTEGER,
-    NUMBER,
-    TEXT,
-    TIME,
     Quarantine,
+    all_read,
     no_value,
+    not_ok,
     outside_day,
-    read_tables,
+    read_layout,
     seconds_of_day,
 )
 from traffic_brain.kernels.duplicates import repeats
 from traffic_brain.model.network import RoadNetwork
 
 FEED = "police"
-_DETECTORS = {
-    "detector_id": TEXT,
-    "junction_id": TEXT,
-    "link_id": TEXT,
-    "lane_idx": INTEGER,
-    "position_m": NUMBER,
-}
-_PASSES = {"detector_id": TEXT, "time": TIME}
-_COUNTS = {"detector_id": TEXT, "time": TIME, "interval_s": INTEGER, "count": INTEGER}
-_LOG = {
-    "junction_id": TEXT,
-    "time": TIME,
-    "plan_id": TEXT,
-    "interval_idx": INTEGER,
-    "picture": TEXT,
-}
-_TABLES = {"detectors": _DETECTORS, "passes": _PASSES, "counts": _COUNTS, "signal_log": _LOG}
 
 
 @dataclass(frozen=True)
 class PoliceDay:
     """One service day of the police feed.
 
-    detectors: detector_id (index), junction_id, link_id, lane_idx.
+    detectors: detector_id (index), junction_id, link_id, lane_idx, position_m, residual_m.
     passes: detector_id, link_id, lane_idx, time_s; ordered by detector and time.
     counts: detector_id, link_id, lane_idx, time_s, interval_s, count.
-    signal_log: junction_id, time_s, plan_id, interval_idx, picture; ordered by junction and time.
+    signal_log: junction_id, time_s, plan_id, interval_idx, picture, control; ordered by junction
+        and time.
     """
 
     detectors: pd.DataFrame
@@ -60,14 +46,30 @@ class PoliceDay:
     rows_read: int
 
 
-def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) -> PoliceDay:
+def read(
+    folder: Path,
+    network: RoadNetwork,
+    day: date,
+    quarantine: Quarantine,
+    plane: Plane | None = None,
+) -> PoliceDay:
     """Read ``folder`` (``police/`` of a service day).
 
+    Args:
+        plane: of the network; needed where a register has degrees in place of links.
+
     Raises:
+        ConfigurationError: the feed's column map says what it cannot say.
         DataRefused: a table is missing, damaged, or has not the columns of its feed.
     """
-    tables = read_tables(folder, _TABLES)
-    register, raw_passes, raw_counts, raw_log = tables
+    told = feed_map(folder, FEED)
+    register, raw_passes, raw_counts, raw_log = all_read(
+        partial(read_register, folder, "detectors", told, network, plane, quarantine),
+        *(
+            partial(read_layout, folder, table, told, quarantine)
+            for table in ("passes", "counts", "signal_log")
+        ),
+    )
     detectors = quarantine.register(
         FEED,
         register,
@@ -82,7 +84,7 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
         passes=_passes(raw_passes, detectors, day, quarantine),
         counts=_counts(raw_counts, detectors, day, quarantine),
         signal_log=_signal_log(raw_log, network, day, quarantine),
-        rows_read=sum(map(len, tables)),
+        rows_read=quarantine.rows_read_of(FEED),
     )
 
 
@@ -96,6 +98,7 @@ def _passes(
         FEED,
         passes,
         [
+            ("device_fault", not_ok(raw)),
             ("unknown_detector", detector_idx < 0),
             ("no_time", np.isnan(time_s)),
             ("outside_day", outside_day(time_s)),
@@ -124,6 +127,7 @@ def _counts(
         FEED,
         raw,
         [
+            ("device_fault", not_ok(raw)),
             ("unknown_detector", ~raw["detector_id"].isin(detectors.index).to_numpy()),
             ("no_time", no_value(raw, "time_s")),
             ("outside_day", outside_day(raw["time_s"].to_numpy())),
@@ -136,7 +140,7 @@ def _counts(
     place = detectors.loc[counts["detector_id"], ["link_id", "lane_idx"]]
     return counts.assign(
         link_id=place["link_id"].to_numpy(), lane_idx=place["lane_idx"].to_numpy()
-    ).drop(columns="time")
+    ).drop(columns=["time", "status"])
 
 
 def _signal_log(

@@ -1,7 +1,9 @@
 """Plates become keyed tokens here, and nowhere is a plate kept.
 
 A plain hash of a plate is brute-forced in seconds (there are about 10^9 plates), so the hash is
-keyed with a secret that exists only while a day is read; the tokens, too, stay inside the ingest.
+keyed with a secret that is made anew for every day that is read, lives in memory only, and is gone
+with it: tokens of two days, or of two readings of one, have nothing in common, and nobody can
+make a plate's token afterwards. The tokens, too, stay inside the ingest.
 """
 
 from __future__ import annotations

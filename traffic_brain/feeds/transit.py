@@ -9,25 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from traffic_brain.feeds.column_map import feed_map
 from traffic_brain.feeds.tables import (
-    TEXT,
-    TIME,
     Quarantine,
     no_value,
     outside_day,
-    read_table,
+    read_layout,
     seconds_of_day,
 )
 from traffic_brain.model.network import RoadNetwork
 
 FEED = "transit"
-_PASSES = {
-    "vehicle_id": TEXT,
-    "line": TEXT,
-    "link_id": TEXT,
-    "time_in": TIME,
-    "time_out": TIME,
-}
 
 
 @dataclass(frozen=True)
@@ -42,6 +34,7 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
     """Read ``folder`` (``transit/`` of a service day); an absent folder is a city without buses.
 
     Raises:
+        ConfigurationError: the feed's column map says what it cannot say.
         DataRefused: the table is damaged or has not the columns of its feed.
     """
     if not folder.is_dir():
@@ -49,7 +42,7 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
             c: [] for c in ("vehicle_idx", "line", "link_id", "time_in_s", "time_out_s")
         }
         return TransitDay(pd.DataFrame(empty), 0)
-    raw = read_table(folder / "passes.parquet", _PASSES)
+    raw = read_layout(folder, "passes", feed_map(folder, FEED), quarantine)
     time_in, time_out = (seconds_of_day(raw[c], day) for c in ("time_in", "time_out"))
     vehicle_idx, _ = pd.factorize(raw["vehicle_id"])
     kept = quarantine.keep(
@@ -68,5 +61,5 @@ def read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) 
     passes = kept[["vehicle_idx", "line", "link_id", "time_in_s", "time_out_s"]]
     return TransitDay(
         passes.sort_values(["vehicle_idx", "time_in_s"], kind="stable", ignore_index=True),
-        len(raw),
+        quarantine.rows_read_of(FEED),
     )

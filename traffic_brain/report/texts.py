@@ -439,8 +439,39 @@ WORDS: Mapping[str, Words] = {
     "reason.speed_above_150_kmh": Words(
         "车速超过 150 公里/时，不可信。", "A speed above 150 km/h, which is not believed."
     ),
+    "reason.damaged_row": Words(
+        "行已损坏：列数不对或引号不完整。",
+        "A damaged row: too few or too many cells, or torn quotes.",
+    ),
+    "reason.damaged_text": Words(
+        "文字编码既不是 UTF-8 也不是 GB18030。", "Text that is neither UTF-8 nor GB18030."
+    ),
+    "reason.unknown_code": Words(
+        "代码不在列映射表中。", "A code that the column map does not list."
+    ),
+    "reason.no_time_zone": Words(
+        "时间没有时区，列映射表也未说明。",
+        "A time without a zone, and no column map that tells it.",
+    ),
+    "reason.plate_in_column": Words(
+        "不该有号牌的列中出现疑似号牌，未作保存。",
+        "Something like a plate where none belongs; it was not kept.",
+    ),
+    "reason.device_fault": Words("设备自报故障。", "The device itself reports a fault."),
+    "reason.unwell_device": Words(
+        "设备体检不合格，数据不采用。", "From a device that is not well: left out."
+    ),
     "health.dead": Words("检测器整日无数据", "Detector silent all day"),
     "health.no_data": Words("该数据源缺数据", "No data from the feed"),
+    "health.stuck": Words("读数卡死", "Stuck at one reading"),
+    "health.low_hits": Words("过车数明显偏少", "Far too few passes"),
+    "health.silent": Words("部分时段无数据", "Silent for part of the day"),
+    "health.duplicate_stream": Words("与另一设备数据重复", "Repeats another device's data"),
+    "health.swapped_lanes": Words("车道接反", "Lanes exchanged"),
+    "health.clock_drift": Words("时钟偏差", "Clock is wrong"),
+    "health.unit_changed": Words("速度单位改变", "Unit of speed has changed"),
+    "health.hand_run": Words("人工控制时段", "Run by hand"),
+    "health.far_from_link": Words("位置远离路段", "Far from any link"),
     # definitions
     "definitions.title": Words("名词定义", "Definitions"),
     "definition.delay": Words("延误", "Delay"),

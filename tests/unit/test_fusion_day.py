@@ -37,6 +37,7 @@ COLUMNS = {
     "trips": "trip_idx depart_s links vehicle_class",
     "health": "feed device_id code detail",
     "quarantine": "feed reason rows",
+    "link_sources": "source link_id bin_start_s pace_s_per_m",
 }
 
 

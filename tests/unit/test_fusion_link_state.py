@@ -6,21 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.unit.fused_probes import probes_of
 from tests.unit.hand_made import SPEED_MPS, network, road, through
 from traffic_brain.feeds.internet import InternetDay
 from traffic_brain.fusion.levels import LIMITS_KMH, class_of, level
+from traffic_brain.fusion.link_features import MOVING_PACE_RATIO
 from traffic_brain.fusion.link_state import (
-    MIN_SPEED_MPS,
-    PRIOR_PACE_RATIO,
-    PROBE_RELATIVE_SD,
-    SAMPLES_PER_PROBE,
     PaceEstimate,
     combine,
-    internet_pace,
     link_state,
+    of_the_vehicles,
     pace_of_traversals,
     probe_flow,
 )
+from traffic_brain.fusion.observations import probe_sums
+from traffic_brain.fusion.pace_fusion import FASTEST_PACE_RATIO, MIN_SPEED_MPS
 from traffic_brain.fusion.window import Window, window_of
 
 PLACES = {"a": (0.0, 0.0), "b": (200.0, 0.0), "c": (600.0, 0.0)}
@@ -112,15 +112,32 @@ def test_probe_speeds_are_averaged_over_distance() -> None:
             "sample_count": [60, 20, 1, 7],
         }
     )
-    found = internet_pace(InternetDay(speeds, 4), CITY, WINDOW)
-    assert found.pace_s_per_m[0, 0] == pytest.approx(80 / 600)
-    assert found.relative_sd[0, 0] == pytest.approx(
-        PROBE_RELATIVE_SD / np.sqrt(80 / SAMPLES_PER_PROBE)
+    city = network(
+        [road("a", "b", PLACES, free_flow_speed_mps=15.0), road("b", "c", PLACES)],
+        through("a-b", "b-c"),
     )
-    assert found.pace_s_per_m[1, 1] == pytest.approx(1 / MIN_SPEED_MPS)
-    assert np.isfinite(found.pace_s_per_m).sum() == 2
-    driven = probe_flow(InternetDay(speeds, 4), CITY)
+    found = probe_sums(InternetDay(speeds, 4), city, WINDOW)
+    assert found.pace_s_per_m[0, 0] == pytest.approx(80 / 600)
+    assert found.seen.sum() == 3
+    assert np.isnan(found.pace_s_per_m[1]).all(), "it stood: time, but no distance"
+    driven = probe_flow(InternetDay(speeds, 4), city)
     assert driven == pytest.approx({"a-b": 600 / 200, "b-c": 35 / 400})
+
+
+def test_a_report_that_lies_in_two_bins_is_shared_out() -> None:
+    speeds = pd.DataFrame(
+        {
+            "link_id": ["a-b", "a-b"],
+            "time_s": [3840.0, 4440.0],
+            "interval_s": 120,
+            "speed_mps": [5.0, 999.0],
+            "sample_count": [8, 4],
+        }
+    )
+    found = probe_sums(InternetDay(speeds, 2), CITY, WINDOW)
+    assert found.samples[0] == pytest.approx([4.0, 4.0, 0.0])
+    assert found.driven[0] == pytest.approx([20.0, 20.0, 0.0])
+    assert list(found.row_samples) == [8.0]
 
 
 def test_the_median_traversal_outlasts_stop_overs() -> None:
@@ -152,26 +169,35 @@ def test_traversals_outside_the_window_say_nothing() -> None:
 
 
 def test_what_nobody_saw_is_filled_and_says_so() -> None:
-    estimate = PaceEstimate.unseen(2, 3)
-    estimate.pace_s_per_m[0] = [0.2, np.nan, 0.4]
-    estimate.relative_sd[0] = [0.1, np.inf, 0.1]
-    found = link_state(CITY, WINDOW, {"internet": estimate, "bus": PaceEstimate.unseen(2, 3)})
-    assert found.travel_time_s[0] == pytest.approx([40.0, 60.0, 80.0])
+    found = link_state(CITY, WINDOW, probes_of(CITY, WINDOW, {"a-b": [0.2, np.nan, 0.4]}))
+    first, between, last = found.travel_time_s[0]
+    assert (first, last) == pytest.approx((40.0, 80.0), rel=0.03)
+    assert 45.0 < between < 70.0
     assert list(found.sources[0]) == ["internet", "neighbour bins", "internet"]
-    assert found.speed_mps[1] == pytest.approx([SPEED_MPS / PRIOR_PACE_RATIO] * 3)
+    assert found.speed_mps[1] == pytest.approx([SPEED_MPS / MOVING_PACE_RATIO] * 3, rel=0.02)
     assert list(found.sources[1]) == ["none"] * 3
     assert (found.travel_time_low_s <= found.travel_time_s).all()
     assert (found.travel_time_s <= found.travel_time_high_s).all()
-    assert (found.travel_time_high_s - found.travel_time_low_s)[0, 1] > 20.0
+    width = np.log(found.travel_time_high_s / found.travel_time_low_s)
+    assert width[0, 0] < width[0, 1] < width[1, 1]
+    assert width[1, 1] > 1.0
 
 
 def test_paces_stay_within_what_is_possible() -> None:
-    both = {"a": pace(1e-6, 0.01, (2, 3)), "b": pace(1e-6, 0.01, (2, 3))}
-    found = link_state(CITY, WINDOW, both)
-    assert found.speed_mps == pytest.approx(np.full((2, 3), SPEED_MPS / 0.7))
-    assert set(found.sources.ravel()) == {"a+b"}
-    standing = link_state(CITY, WINDOW, {"a": pace(1e6, 0.01, (2, 3))})
-    assert standing.speed_mps == pytest.approx(np.full((2, 3), MIN_SPEED_MPS))
+    found = link_state(CITY, WINDOW, probes_of(CITY, WINDOW, {"a-b": 1e-6, "b-c": 1e6}))
+    assert (found.speed_mps[0] <= SPEED_MPS / FASTEST_PACE_RATIO + 1e-9).all()
+    assert found.speed_mps[1] == pytest.approx([MIN_SPEED_MPS] * 3, rel=0.02)
+
+
+def test_of_few_vehicles_those_that_were_seen_are_most() -> None:
+    state = link_state(CITY, WINDOW, probes_of(CITY, WINDOW, {"a-b": 0.2}))
+    few = of_the_vehicles(state, CITY, np.full((2, 3), 1.0))
+    many = of_the_vehicles(state, CITY, np.full((2, 3), 1e6))
+    assert few.travel_time_s[0] == pytest.approx(state.travel_time_s[0], rel=0.02)
+    assert many.travel_time_s[1] == pytest.approx(state.travel_time_s[1])
+    wide = few.travel_time_high_s - few.travel_time_low_s
+    narrow = many.travel_time_high_s - many.travel_time_low_s
+    assert (wide[1] > narrow[1]).all(), "one vehicle strays more than the mean of many"
 
 
 # --- levels ----------------------------------------------------------------------------------

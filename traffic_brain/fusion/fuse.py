@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,43 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from network_data.city import load_city
+from network_data.city import NET_FILE, load_city
 from traffic_brain.clock import parse_service_day
 from traffic_brain.errors import DataRefused
 from traffic_brain.feeds import checkpoint, internet, police, transit
-from traffic_brain.feeds.tables import Quarantine, refuse_together
+from traffic_brain.feeds.coordinates import Plane, plane_of
+from traffic_brain.feeds.health import (
+    Health,
+    checkpoint_set_right,
+    examine,
+    internet_set_right,
+    police_set_right,
+)
+from traffic_brain.feeds.layout import LAYOUT
+from traffic_brain.feeds.quarantine import Quarantine
+from traffic_brain.feeds.tables import refuse_together
 from traffic_brain.fusion.buses import bus_trips, without_buses
 from traffic_brain.fusion.counters import Counter, Detectors, counters, dark_bins, live_detectors
 from traffic_brain.fusion.flow_balance import Sightings, balanced_flows
+from traffic_brain.fusion.gaps import camera_gaps
 from traffic_brain.fusion.levels import class_of, level
+from traffic_brain.fusion.link_features import Traffic
 from traffic_brain.fusion.link_state import (
     LinkState,
-    internet_pace,
+    PaceEstimate,
     link_state,
+    of_the_vehicles,
     pace_of_traversals,
     probe_flow,
+    widening_by,
 )
+from traffic_brain.fusion.observations import probe_sums
 from traffic_brain.fusion.routes import (
     MISSED_RATIO,
     RouteFinder,
     Trip,
     fill_gaps,
     sightings,
-    traversals,
     turns_seen,
     without_misread,
 )
@@ -49,7 +64,6 @@ from traffic_brain.progress import Progress, silent
 SATURATED_SPEED_RATIO = 0.3
 """Below this share of free flow an approach holds a standing queue: more want to pass than do."""
 SATURATED_DEMAND_RATIO = 1.15
-CHECKPOINT_RELATIVE_SD = 0.35
 BUS_RELATIVE_SD = 0.8
 BUS_QUANTILE = 0.25
 
@@ -69,6 +83,15 @@ class _Feeds:
             internet.FEED: self.internet.rows_read,
             transit.FEED: self.transit.rows_read,
         }
+
+    def set_right(self, health: Health, quarantine: Quarantine) -> _Feeds:
+        """The feeds without what is known to be wrong with their devices."""
+        return replace(
+            self,
+            police=police_set_right(self.police, health, quarantine),
+            checkpoint=checkpoint_set_right(self.checkpoint, health),
+            internet=internet_set_right(self.internet, health),
+        )
 
 
 def fuse(
@@ -90,7 +113,10 @@ def fuse(
     network = load_city(city)
     quarantine = Quarantine()
     progress(0.05, "reading the feeds")
-    feeds = _read(feeds_day, network, day, quarantine)
+    feeds = _read(feeds_day, network, day, quarantine, plane_of(city / NET_FILE))
+    progress(0.2, "examining the devices")
+    health = examine(feeds.police, feeds.checkpoint, feeds.internet, network)
+    feeds = feeds.set_right(health, quarantine)
     window = window_of(
         [
             feeds.police.passes["time_s"].to_numpy(),
@@ -105,9 +131,8 @@ def fuse(
             [f"{r['feed']}: {r['rows']} rows {r['reason']}" for r in _quarantined(quarantine)],
         )
     progress(0.3, "link speeds")
-    first = link_state(
-        network, window, {"internet": internet_pace(feeds.internet, network, window)}
-    )
+    probes = probe_sums(feeds.internet, network, window)
+    first = link_state(network, window, probes)
     finder = RouteFinder(network, first, feeds.checkpoint.live_links, seed)
     progress(0.4, "joining checkpoint sightings to trips")
     seen = [
@@ -116,7 +141,6 @@ def fuse(
         for trip in fill_gaps(links, times, finder)
     ]
     seen = without_misread(seen)
-    state = _second_state(network, window, feeds, finder, seen)
     detectors = live_detectors(feeds.police)
     counted = counters(network, feeds.police, detectors, window)
     progress(0.7, "balancing trips with counts")
@@ -124,14 +148,25 @@ def fuse(
     flows = balanced_flows(
         network, counted, _sightings(network, feeds, seen, buses), _heard_ratio(feeds, window)
     )
+    plans = running_plans(feeds.police.signal_log, network)
+    gaps = camera_gaps(seen, network, window)
+    state = link_state(
+        network,
+        window,
+        probes,
+        gaps,
+        _bus_pace(network, window, feeds),
+        Traffic(plans, flows, window.hours),
+        widening_by(first, network, gaps),
+    )
     weighted = reconstruct(seen, buses, finder, flows, counted, feeds.police, window)
     progress(0.9, "writing the state")
     _write_links(out, network, state, weighted)
+    _write_sources(out, network, state)
     vehicles = _write_trips(out, weighted, window, seed)
     _write_demand(out, network, window, weighted, counted, state)
-    plans = running_plans(feeds.police.signal_log, network)
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
-    _write_health(out, feeds, detectors, window)
+    _write_health(out, feeds, detectors, window, health)
     pq.write_table(quarantine.as_table(), out / "quarantine.parquet")
     rows_read = sum(feeds.rows.values())
     summary = {
@@ -152,13 +187,39 @@ def fuse(
     return {"rows_fused": rows_read - quarantine.total, "rows_quarantined": quarantine.total}
 
 
-def _read(folder: Path, network: RoadNetwork, day: date, quarantine: Quarantine) -> _Feeds:
-    """Read all feeds; when several are bad, all their problems come in one refusal."""
+def _read(
+    folder: Path,
+    network: RoadNetwork,
+    day: date,
+    quarantine: Quarantine,
+    plane: Plane | None,
+) -> _Feeds:
+    """Read all feeds; when several are bad, all their problems come in one refusal.
+
+    A feed whose folder is not there is off for the day; a day without any is none.
+    """
+    if not any((folder / feed).is_dir() for feed in LAYOUT):
+        raise DataRefused(
+            f"there is no feed in {folder}",
+            "check the export of that day",
+            [
+                f"no {feed}/{table}.parquet"
+                for feed, tables in LAYOUT.items()
+                for table in tables
+                if feed != transit.FEED
+            ],
+        )
     found: dict[str, Any] = {}
     refused = []
-    for feed in (police, checkpoint, internet, transit):
+    reads: dict[str, Callable[..., Any]] = {
+        police.FEED: partial(police.read, plane=plane),
+        checkpoint.FEED: partial(checkpoint.read, plane=plane),
+        internet.FEED: partial(internet.read, plane=plane),
+        transit.FEED: transit.read,
+    }
+    for feed, read in reads.items():
         try:
-            found[feed.FEED] = feed.read(folder / feed.FEED, network, day, quarantine)
+            found[feed] = read(folder / feed, network, day, quarantine)
         except DataRefused as error:
             refused.append(error)
     refuse_together(refused)
@@ -170,28 +231,14 @@ def _quarantined(quarantine: Quarantine) -> list[dict[str, Any]]:
     return rows
 
 
-def _second_state(
-    network: RoadNetwork,
-    window: Window,
-    feeds: _Feeds,
-    finder: RouteFinder,
-    seen: list[Trip],
-) -> LinkState:
-    """Link state from all sources, now that checkpoint pairs are joined to paths."""
+def _bus_pace(network: RoadNetwork, window: Window, feeds: _Feeds) -> PaceEstimate:
     buses = feeds.transit.passes
-    bus_rows = buses.assign(
+    rows = buses.assign(
         link_idx=[network.link_idx[i] for i in buses["link_id"]],
         time_s=buses["time_out_s"],
         travel_time_s=buses["time_out_s"] - buses["time_in_s"],
     )
-    sources = {
-        "internet": internet_pace(feeds.internet, network, window),
-        "checkpoint": pace_of_traversals(
-            traversals(seen, finder), network, window, CHECKPOINT_RELATIVE_SD
-        ),
-        "transit": pace_of_traversals(bus_rows, network, window, BUS_RELATIVE_SD, BUS_QUANTILE),
-    }
-    return link_state(network, window, sources)
+    return pace_of_traversals(rows, network, window, BUS_RELATIVE_SD, BUS_QUANTILE)
 
 
 def _sightings(
@@ -229,6 +276,7 @@ def _write_links(
         for link, at_s in zip(trip.links, trip.exit_s, strict=True):
             if window.begin_s <= at_s < window.end_s:
                 flow[network.link_idx[link], int(at_s - window.begin_s) // BIN_S] += weight
+    state = of_the_vehicles(state, network, flow)
     classes = [class_of(link) for link in network.links.values()]
     speed = np.round(state.speed_mps, 3)
     levels = [level(classes[i], speed[i, b] * 3.6) for i in range(len(links)) for b in range(bins)]
@@ -248,6 +296,25 @@ def _write_links(
         ),
         out / "link_state.parquet",
     )
+
+
+def _write_sources(out: Path, network: RoadNetwork, state: LinkState) -> None:
+    """What each source alone says, where it saw anything: it shows where they disagree."""
+    ids = np.array(list(network.links), dtype=object)
+    tables = []
+    for name, pace in state.by_source.items():
+        link_idx, bin_idx = np.nonzero(np.isfinite(pace))
+        tables.append(
+            pa.table(
+                {
+                    "source": pa.array([name] * len(link_idx), pa.string()),
+                    "link_id": pa.array(ids[link_idx], pa.string()),
+                    "bin_start_s": state.window.bin_starts[bin_idx],
+                    "pace_s_per_m": np.round(pace[link_idx, bin_idx], 5),
+                }
+            )
+        )
+    pq.write_table(pa.concat_tables(tables), out / "link_sources.parquet")
 
 
 def _write_trips(out: Path, weighted: WeightedTrips, window: Window, seed: int) -> int:
@@ -343,10 +410,13 @@ def _demand_interval(vehicles: float, hours: float, saturated: bool, source: str
     }
 
 
-def _write_health(out: Path, feeds: _Feeds, detectors: Detectors, window: Window) -> None:
+def _write_health(
+    out: Path, feeds: _Feeds, detectors: Detectors, window: Window, health: Health
+) -> None:
     rows = [
         {"feed": police.FEED, "device_id": d, "code": "dead", "detail": f"junction {j}"}
         for d, j in detectors.dead
+        if d not in health.useless
     ]
     rows += [
         {
@@ -366,5 +436,6 @@ def _write_health(out: Path, feeds: _Feeds, detectors: Detectors, window: Window
         )
         if empty
     ]
+    rows += [finding.row() for finding in health.findings]
     schema = pa.schema([(c, pa.string()) for c in ("feed", "device_id", "code", "detail")])
     pq.write_table(pa.Table.from_pylist(rows, schema), out / "health.parquet")

@@ -1,29 +1,39 @@
-"""Link × 5 min: speed and travel time, fused in pace (s/m) and weighted by precision.
-
-Paces, not speeds, are averaged: the mean travel time over a link is its length times the mean
-pace. Each source's pace comes with a relative standard deviation; independent sources combine by
-inverse variance (the textbook rule; oracle E-5).
-"""
+"""Link × 5 min: speed and travel time with their intervals, fused from all sources."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from traffic_brain.feeds.internet import InternetDay
+from traffic_brain.fusion.link_features import MOVING_PACE_RATIO, START_SPEED_MPS, Traffic
+from traffic_brain.fusion.observations import Gaps, ProbeSums
+from traffic_brain.fusion.pace_fusion import Evidence, FusedPace, fused_pace, pooled
 from traffic_brain.fusion.window import Window
 from traffic_brain.model.network import RoadNetwork
 
-MIN_SPEED_MPS = 0.3
 MIN_TRAVEL_S = 0.1
 SAMPLES_PER_PROBE = 6.0
 """Consecutive samples of one probe repeat each other; so many count as one observation."""
 PROBE_RELATIVE_SD = 0.5
-PRIOR_RELATIVE_SD = 0.6
-PRIOR_PACE_RATIO = 1.25
-"""Where nothing was seen: free flow plus a quarter, with an interval that admits it is a guess."""
+SIGMAS_95 = 2.447
+"""Of Student's t with six degrees of freedom: errors have longer tails than a Gaussian's."""
+HELD_OUT_VEHICLES = 3.0
+HELD_OUT_LEAST = 50
+HELD_OUT_RELATIVE_SD = 0.05
+HELD_OUT_SD_S = 1.0
+USUAL_WIDENING = 1.25
+"""The least, and where no second source shows how wrong the first one's errors are."""
+JAM_SD = 0.15
+"""Of log pace where all wait: queues come and go faster than bins tell; our own figure."""
+MOST_WIDENING = 3.0
+MOST_SHARE_SEEN = 0.95
+FASTEST_PACE_RATIO = 0.7
+VEHICLE_LENGTH_M = 5.0
+BEYOND_RELATIVE_SD = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,26 +60,10 @@ class LinkState:
     travel_time_high_s: np.ndarray
     sources: np.ndarray
     """Strings like ``internet+checkpoint``, ``neighbour bins``, ``none``."""
-
-
-def internet_pace(feed: InternetDay, network: RoadNetwork, window: Window) -> PaceEstimate:
-    """Mean pace of the probes; each 1–2 min speed weighs with its samples."""
-    links, bins = len(network.links), window.bin_count
-    speeds = feed.speeds
-    link_idx = np.array([network.link_idx[i] for i in speeds["link_id"]], dtype=np.int64)
-    inside = (speeds["time_s"] >= window.begin_s) & (speeds["time_s"] < window.end_s)
-    keep = inside.to_numpy()
-    cell = link_idx[keep] * bins + window.bin_idx(speeds["time_s"].to_numpy()[keep])
-    samples = speeds["sample_count"].to_numpy(dtype=np.float64)[keep]
-    speed = np.maximum(speeds["speed_mps"].to_numpy()[keep], MIN_SPEED_MPS)
-    total = np.bincount(cell, samples, links * bins)
-    distance = np.bincount(cell, samples * speed, links * bins)
-    estimate = PaceEstimate.unseen(links, bins)
-    seen = total > 0
-    estimate.pace_s_per_m.ravel()[seen] = total[seen] / distance[seen]
-    probes = np.maximum(total[seen] / SAMPLES_PER_PROBE, 1.0)
-    estimate.relative_sd.ravel()[seen] = PROBE_RELATIVE_SD / np.sqrt(probes)
-    return estimate
+    by_source: Mapping[str, np.ndarray]
+    """float64[link, bin] s/m: what each source alone says; NaN where it saw nothing."""
+    fused: FusedPace
+    widening: float
 
 
 def probe_flow(feed: InternetDay, network: RoadNetwork) -> dict[str, float]:
@@ -126,56 +120,147 @@ def pace_of_traversals(
 
 
 def combine(estimates: list[PaceEstimate]) -> PaceEstimate:
-    """Weight by precision: pace = Σ p/σ² / Σ 1/σ², σ² = 1 / Σ 1/σ²."""
-    weight = np.zeros_like(estimates[0].pace_s_per_m)
-    total = np.zeros_like(weight)
+    """Independent estimates by their precision alone: the textbook rule, without any prior.
+
+    pace = Σ p/σ² / Σ 1/σ², σ² = 1 / Σ 1/σ².
+    """
+    said = []
     for e in estimates:
         seen = np.isfinite(e.pace_s_per_m)
-        precision = np.zeros_like(weight)
-        precision[seen] = 1.0 / (e.pace_s_per_m[seen] * e.relative_sd[seen]) ** 2
-        weight += precision
-        total += np.where(seen, np.nan_to_num(e.pace_s_per_m), 0.0) * precision
-    pace = np.full_like(weight, np.nan)
-    sd = np.full_like(weight, np.inf)
-    seen = weight > 0
-    pace[seen] = total[seen] / weight[seen]
-    sd[seen] = 1.0 / (np.sqrt(weight[seen]) * pace[seen])
-    return PaceEstimate(pace, sd)
+        value = np.where(seen, e.pace_s_per_m, 1.0)
+        error = value * np.where(seen, e.relative_sd, 1.0)
+        said.append((value, np.where(seen, 1.0 / error**2, 0.0)))
+    pace, variance = pooled(said)
+    return PaceEstimate(pace, np.sqrt(variance) / np.nan_to_num(pace, nan=1.0))
 
 
-def link_state(network: RoadNetwork, window: Window, sources: dict[str, PaceEstimate]) -> LinkState:
-    """Fuse the named sources; fill what no source saw from the link's other bins, else a prior."""
-    fused = combine(list(sources.values()))
-    pace, sd = fused.pace_s_per_m.copy(), fused.relative_sd.copy()
-    names = _source_names(sources, pace.shape)
-    length = np.array([link.length_m for link in network.links.values()])[:, None]
-    free = np.array([1.0 / link.free_flow_speed_mps for link in network.links.values()])[:, None]
-    with_any = np.isfinite(pace).any(axis=1)
-    for i in np.flatnonzero(with_any):
-        unseen = ~np.isfinite(pace[i])
-        bins = np.arange(pace.shape[1])
-        pace[i, unseen] = np.interp(bins[unseen], bins[~unseen], pace[i, ~unseen])
-        sd[i, unseen] = PRIOR_RELATIVE_SD
-        names[i, unseen] = "neighbour bins"
-    unknown = ~np.isfinite(pace)
-    pace = np.where(unknown, free * PRIOR_PACE_RATIO, pace)
-    sd = np.where(unknown, PRIOR_RELATIVE_SD, sd)
-    pace = np.clip(pace, free * 0.7, 1.0 / MIN_SPEED_MPS)
+def link_state(
+    network: RoadNetwork,
+    window: Window,
+    probes: ProbeSums,
+    gaps: Gaps | None = None,
+    buses: PaceEstimate | None = None,
+    traffic: Traffic | None = None,
+    widening: float = USUAL_WIDENING,
+) -> LinkState:
+    """Fuse what the sources saw; what none saw comes from other bins and similar links.
+
+    ``widening``: of all intervals; ``widening_by`` tells it.
+    """
+    shape = (len(network.links), window.bin_count)
+    gaps = gaps or Gaps.none()
+    buses = buses or PaceEstimate.unseen(*shape)
+    evidence = Evidence(probes, gaps, buses.pace_s_per_m, buses.relative_sd)
+    fused = fused_pace(network, window, evidence, traffic or Traffic.unknown())
+    length, free = _length_and_free_pace(network)
+    sources = {
+        "internet": probes.pace_s_per_m,
+        "checkpoint": gaps.pace_alone(np.broadcast_to(length * free, shape), length[:, 0]),
+        "transit": buses.pace_s_per_m,
+    }
+    return _state(network, window, fused, sources, widening, np.full(shape, np.inf))
+
+
+def of_the_vehicles(state: LinkState, network: RoadNetwork, flow_veh: np.ndarray) -> LinkState:
+    """The state of those vehicles that drove, not of all that might have.
+
+    Of ``flow_veh`` [link, bin] the sources saw some; the mean of those is part of the mean of
+    all (sampling without replacement), and how the others scatter is left as uncertainty.
+    """
+    fused, count = state.fused, np.maximum(flow_veh, 1.0)
+    seen = np.isfinite(fused.seen)
+    sampled = np.where(seen, fused.vehicle_variance / fused.seen_variance, 0.0)
+    share = np.minimum(sampled / count, MOST_SHARE_SEEN)
+    step = np.where(seen, np.clip(np.nan_to_num(fused.seen) - fused.log_ratio, -0.5, 0.5), 0.0)
+    shifted = replace(
+        fused,
+        log_ratio=fused.log_ratio + share * step,
+        variance=(1.0 - share) ** 2 * fused.variance,
+    )
+    rest = count / (1.0 - share)
+    return _state(network, state.window, shifted, state.by_source, state.widening, rest)
+
+
+def _length_and_free_pace(network: RoadNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """float64[link, 1] each."""
+    links = network.links.values()
+    length = np.array([link.length_m for link in links])[:, None]
+    return length, np.array([1.0 / link.free_flow_speed_mps for link in links])[:, None]
+
+
+def _state(
+    network: RoadNetwork,
+    window: Window,
+    fused: FusedPace,
+    sources: Mapping[str, np.ndarray],
+    widening: float,
+    vehicles: np.ndarray,
+) -> LinkState:
+    """Speeds, times and intervals; the mean of few ``vehicles`` strays from what it should be.
+
+    A vehicle is on a link until its rear has left it: with its last metres it is beyond the line,
+    driving. That matters for links that are not much longer than a vehicle.
+    """
+    length, free = _length_and_free_pace(network)
+    front = free * np.exp(fused.log_ratio)
+    beyond = free * _ratio_beyond(np.exp(fused.log_ratio), 1.0 / free)
+    pace = (length * front + VEHICLE_LENGTH_M * beyond) / (length + VEHICLE_LENGTH_M)
+    share = length * front / (length * front + VEHICLE_LENGTH_M * beyond)
+    jam = JAM_SD * (1.0 - 1.0 / np.maximum(np.exp(fused.log_ratio), 1.0))
+    error = np.sqrt(fused.variance + np.log1p(fused.vehicle_variance / vehicles) + jam**2)
+    error = np.hypot(share * error, (1.0 - share) * BEYOND_RELATIVE_SD)
+    factor = np.exp(SIGMAS_95 * widening * error)
+    fastest = np.minimum(pace, free * FASTEST_PACE_RATIO)
     return LinkState(
         window=window,
         speed_mps=1.0 / pace,
         travel_time_s=length * pace,
-        travel_time_low_s=length * np.maximum(pace * (1 - 1.96 * sd), free * 0.7),
-        travel_time_high_s=length * pace * (1 + 1.96 * sd),
-        sources=names,
+        travel_time_low_s=length * np.maximum(pace / factor, fastest),
+        travel_time_high_s=length * pace * factor,
+        sources=_source_names(sources, fused.log_ratio.shape),
+        by_source=sources,
+        fused=fused,
+        widening=widening,
     )
 
 
-def _source_names(sources: dict[str, PaceEstimate], shape: tuple[int, ...]) -> np.ndarray:
+def _ratio_beyond(ratio: np.ndarray, free_mps: np.ndarray) -> np.ndarray:
+    """Pace over free flow just beyond a link's end: of those who started, and of all others."""
+    started = 1.0 - 1.0 / np.maximum(ratio, 1.0)
+    slower = np.maximum(free_mps / START_SPEED_MPS - MOVING_PACE_RATIO, 0.0)
+    return np.asarray(MOVING_PACE_RATIO + started * slower)
+
+
+def widening_by(state: LinkState, network: RoadNetwork, gaps: Gaps) -> float:
+    """By how much intervals must widen, as a source that had no part in them shows.
+
+    ``state`` was fused without the cameras; between two of them on neighbouring links the time
+    it expects should lie within its error for all but one in twenty.
+    """
+    fused = state.fused
+    length, free = _length_and_free_pace(network)
+    link_s = length * free * np.exp(fused.log_ratio)
+    expected = gaps.sums(link_s)
+    spread = gaps.sums(fused.vehicle_variance * link_s**2) / np.maximum(gaps.vehicles, 1.0)
+    variance = gaps.sums(fused.variance * link_s**2) + spread
+    error = np.sqrt(np.log1p(variance / np.maximum(expected, 1e-9) ** 2))
+    error = np.hypot(error, HELD_OUT_RELATIVE_SD)
+    error = np.hypot(error, HELD_OUT_SD_S / np.maximum(expected, 1e-9))
+    use = (gaps.crossings <= 1) & (gaps.vehicles >= HELD_OUT_VEHICLES)
+    if np.count_nonzero(use) < HELD_OUT_LEAST:
+        return USUAL_WIDENING
+    off = np.abs(np.log(gaps.took_s[use] / expected[use])) / error[use]
+    found = float(np.quantile(off, 0.95)) / SIGMAS_95
+    return min(max(found, USUAL_WIDENING), MOST_WIDENING)
+
+
+def _source_names(sources: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """Sources that saw the cell; else whether the link was seen in another bin, or never."""
     names = np.full(shape, "", dtype=object)
-    for name, estimate in sources.items():
-        seen = np.isfinite(estimate.pace_s_per_m)
-        joined = np.where(names[seen] == "", name, names[seen] + "+" + name)
-        names[seen] = joined
-    names[names == ""] = "none"
+    for name, pace in sources.items():
+        seen = np.isfinite(pace)
+        names[seen] = np.where(names[seen] == "", name, names[seen] + "+" + name)
+    unseen = names == ""
+    names[unseen] = "none"
+    names[unseen & ~unseen.all(axis=1, keepdims=True)] = "neighbour bins"
     return names

@@ -1,0 +1,112 @@
+"""What a link's log pace was, bin by bin, from scattered observations and a prior.
+
+The deviation from the prior is a first-order autoregression: it changes a little from bin to bin
+and is slowly drawn back to the prior. Queues that form and locks that break change it a lot at
+once; so steps follow Student's t, whose large values are rare but not absurd, and errors of
+observations do too. Both are fitted as Gaussians with weights of their own (Lange, Little, Taylor
+1989): a Kalman filter and a Rauch–Tung–Striebel smoother, for all links at once, in turn with
+the weights and with the usual size of a step (expectation–maximisation; Shumway, Stoffer 1982).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DRAWN_BACK_S = 4 * 3600.0
+"""A link stays better or worse than others like it for hours."""
+STEP_FREEDOM = 3.0
+ERROR_FREEDOM = 6.0
+LEAST_STEP_SD = 0.02
+MOST_STEP_SD = 0.4
+
+
+@dataclass(frozen=True)
+class Track:
+    """float64[link, bin]: deviation from the prior, its variance, and each step's share.
+
+    ``step_weight``: 1 for an ordinary step into a bin, near 0 for a break.
+    ``step_sd``: the usual size of a step.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    step_weight: np.ndarray
+    step_sd: float
+
+    @staticmethod
+    def start(prior_sd: np.ndarray, bins: int) -> Track:
+        """Before anything was seen."""
+        shape = (len(prior_sd), bins)
+        variance = np.repeat(prior_sd[:, None] ** 2, bins, axis=1)
+        return Track(np.zeros(shape), variance, np.ones(shape), 0.1)
+
+
+def smoothed(
+    observed: np.ndarray, variance: np.ndarray, prior_sd: np.ndarray, bin_s: int, last: Track
+) -> Track:
+    """One round: the track as all observations tell it, with the weights of the last round.
+
+    Args:
+        observed: float64[link, bin], deviation from the prior; NaN where nothing was seen.
+        variance: float64[link, bin] of its error.
+        prior_sd: float64[link].
+        bin_s: length of a bin.
+        last: the round before, or ``Track.start``.
+    """
+    keep = float(np.exp(-bin_s / DRAWN_BACK_S))
+    step = last.step_sd**2 / last.step_weight
+    seen = np.isfinite(observed) & np.isfinite(variance)
+    surprise = np.where(seen, np.nan_to_num(observed) - last.mean, 0.0)
+    usual = np.where(seen, variance, 1.0) + last.variance
+    weight = (ERROR_FREEDOM + 1.0) / (ERROR_FREEDOM + surprise**2 / usual)
+    precision = np.where(seen, weight / np.where(seen, variance, 1.0), 0.0)
+    mean, cov, ahead = _forward(np.where(seen, observed, 0.0), precision, prior_sd, step, keep)
+    moved = np.zeros_like(mean)
+    for b in range(mean.shape[1] - 2, -1, -1):
+        gain = cov[:, b] * keep / ahead[:, b + 1]
+        change = mean[:, b + 1] - keep * mean[:, b]
+        mean[:, b] += gain * change
+        together = gain * cov[:, b + 1]
+        cov[:, b] += gain**2 * (cov[:, b + 1] - ahead[:, b + 1])
+        moved[:, b + 1] = (
+            (mean[:, b + 1] - keep * mean[:, b]) ** 2
+            + cov[:, b + 1]
+            + keep**2 * cov[:, b]
+            - 2.0 * keep * together
+        )
+    freedom = STEP_FREEDOM
+    step_weight = (freedom + 1.0) / (freedom + moved / last.step_sd**2)
+    return Track(mean, cov, step_weight, _step_sd(moved, step_weight, seen))
+
+
+def _forward(
+    observed: np.ndarray,
+    precision: np.ndarray,
+    prior_sd: np.ndarray,
+    step: np.ndarray,
+    keep: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Filtered means and variances [link, bin], and the variances before each bin was seen."""
+    mean, cov = np.empty_like(observed), np.empty_like(observed)
+    ahead = np.empty_like(observed)
+    now, spread = np.zeros(len(prior_sd)), prior_sd**2
+    for b in range(observed.shape[1]):
+        if b:
+            now, spread = keep * now, keep**2 * spread + step[:, b]
+        ahead[:, b] = spread
+        gain = spread * precision[:, b] / (1.0 + spread * precision[:, b])
+        now = now + gain * (observed[:, b] - now)
+        spread = spread * (1.0 - gain)
+        mean[:, b], cov[:, b] = now, spread
+    return mean, cov, ahead
+
+
+def _step_sd(moved: np.ndarray, weight: np.ndarray, seen: np.ndarray) -> float:
+    """The usual step, from those between bins that were both seen."""
+    told = seen[:, 1:] & seen[:, :-1]
+    if not told.any():
+        return 0.1
+    size = float(np.sqrt((moved[:, 1:] * weight[:, 1:])[told].mean()))
+    return min(max(size, LEAST_STEP_SD), MOST_STEP_SD)

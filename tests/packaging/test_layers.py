@@ -66,4 +66,4 @@ def imported() -> set[str]:
                 names |= {
                     str(a.value).split(".")[0] for a in node.args if isinstance(a, ast.Constant)
                 }
-    return names - {"sumo_rl"}  # an extra: read where it is installed
+    return names - {"sumo_rl", "distributed"}  # extras: read where they are installed

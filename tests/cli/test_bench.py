@@ -1,0 +1,18 @@
+"""``traffic-brain bench``: where the benchmarks are not there it says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from traffic_brain.cli import bench, main
+from traffic_brain.errors import ConfigurationError
+
+
+def test_benchmarks_that_are_not_installed_are_told() -> None:
+    with pytest.raises(ConfigurationError, match="not part of the installed package"):
+        bench._benchmark("benchmarks.of_nothing")
+
+
+def test_help_of_feeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "feeds", "--help"]) == 0
+    assert "--full" in capsys.readouterr().out

@@ -49,6 +49,9 @@ FILES = {
     "verdict.json",
     "network.json",
     "signals.add.xml",
+    "rollout.json",
+    "rollout.txt",
+    "about.json",
     "checksums.txt",
 }
 
@@ -61,6 +64,7 @@ class Night:
         for folder in self.folders:
             folder.mkdir()
         self.city, self.state, self.plans, self.verdict, self.package = self.folders
+        (self.state / "summary.json").write_text('{"service_day": "2026-11-02"}', "utf-8")
         self.write_city(SITE, K_SITE)
         self.write_candidates(best=[PROPOSED, K_PLAN])
         self.write_verdict(replace(VERDICT, candidate_id="best"))
@@ -269,6 +273,12 @@ FORGERIES = {
     ),
     "says nothing on rule yellow": _edit(
         "certificate.json", lambda d: d["certificates"][0]["rules"].pop("yellow")
+    ),
+    "about.json speaks of other plans in service": _edit(
+        "about.json", lambda d: d.update(in_service="0" * 64)
+    ),
+    "rollout.json does not switch each junction": _edit(
+        "rollout.json", lambda d: d["steps"].clear()
     ),
     "another safety standard": _edit(
         "certificate.json", lambda d: d["standard"].update(yellow_min_s=1)

@@ -19,3 +19,15 @@ seed = click.option(
     show_default=True,
     help="Decides every random choice; the same seed gives the same bytes.",
 )
+key = click.option(
+    "--key",
+    type=FOLDER,
+    help="A file of 32 random bytes or more that its owner alone can read: it signs packages.",
+)
+store = click.option(
+    "--store",
+    envvar="TRAFFIC_BRAIN_STORE",
+    help="Where decisions are kept: a file, sqlite:///FILE, or postgresql://USER@HOST/NAME.  "
+    "[default: $TRAFFIC_BRAIN_STORE, else the file decisions.sqlite beside PACKAGE]",
+)
+note = click.option("--note", required=True, help="Why; it stays in the audit log.")

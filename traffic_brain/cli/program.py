@@ -19,7 +19,15 @@ COMMANDS = (
     "check",
     "verify",
     "package",
+    "approve",
+    "reject",
+    "modify",
+    "rollback",
+    "audit",
+    "export",
+    "plans-in",
     "nightly",
+    "bench",
 )
 """In the order of the work, as ``--help`` shows them."""
 
@@ -35,7 +43,8 @@ class Program(click.Group):
         """The command of this name."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"traffic_brain.cli.{cmd_name}").command
+        module = cmd_name.replace("-", "_")
+        command: click.Command = import_module(f"traffic_brain.cli.{module}").command
         return command
 
 

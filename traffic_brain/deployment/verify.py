@@ -43,7 +43,7 @@ from traffic_brain.model.signals import SignalPlan
 from traffic_brain.model.standards import DEFAULT_STANDARD
 
 CHECKSUMS = "checksums.txt"
-NOT_SUMMED = frozenset({CHECKSUMS, "manifest.json"})
+NOT_SUMMED = frozenset({CHECKSUMS, "manifest.json", "signature.txt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,17 @@ def verify(folder: Path, city: Path | None = None, state: Path | None = None) ->
 
 def _verify_package(folder: Path, city: Path | None) -> Proof:
     problems = _checksum_problems(folder)
+    try:
+        found = _judge_package(folder, city, problems)
+    except DataRefused as error:
+        if not problems:
+            raise
+        found, problems = [], [*problems, *error.problems]
+    return _proof(f"package {folder}", found, problems)
+
+
+def _judge_package(folder: Path, city: Path | None, problems: list[str]) -> list[list[Violation]]:
+    """Findings of each plan of a package; what refuses it is noted in ``problems``."""
     plans = plans_from_dict(read_json(folder / "plans.json"), "plans.json")
     problems += _doubles(plan.junction_id for plan in plans)
     in_service = _plans_by_junction(folder / "rollback.json")
@@ -115,7 +126,9 @@ def _verify_package(folder: Path, city: Path | None) -> Proof:
             }
             problems += _certificate_problems(certificate, inputs, outcome(findings))
     problems += [f"junction {j}: certificate without a plan" for j, _ in certificates]
-    return _proof(f"package {folder}", found, problems)
+    problems += _binding_problems(folder, in_service)
+    problems += _rollout_problems(folder, {plan.junction_id: plan.plan_id for plan in plans})
+    return found
 
 
 def _verify_candidates(folder: Path, city: Path, state: Path | None) -> Proof:
@@ -213,6 +226,37 @@ def _checksum_problems(folder: Path) -> list[str]:
         for name in sorted(there & set(listed))
         if hashlib.sha256((folder / name).read_bytes()).hexdigest() != listed[name]
     ]
+
+
+def _binding_problems(folder: Path, in_service: Mapping[str, SignalPlan]) -> list[str]:
+    """Whether about.json speaks of the plans in service that the package holds."""
+    bound = read_document(
+        read_json(folder / "about.json"),
+        "about.json",
+        lambda value, where, problems: Reader(value, where, problems).text("in_service"),
+    )
+    held = digest([plan_to_dict(in_service[j]) for j in sorted(in_service)])
+    return [] if bound == held else ["about.json speaks of other plans in service"]
+
+
+def _rollout_problems(folder: Path, plan_ids: Mapping[str, str]) -> list[str]:
+    """Whether the roll-out switches every junction to its plan, once, and no other."""
+
+    def parse(value: object, where: str, problems: list[str]) -> list[tuple[str, str]]:
+        listed = Reader(value, where, problems).objects("steps", step)
+        return [switch for switches in listed for switch in switches]
+
+    def step(value: object, where: str, problems: list[str]) -> list[tuple[str, str]]:
+        return Reader(value, where, problems).objects("junctions", switch)
+
+    def switch(value: object, where: str, problems: list[str]) -> tuple[str, str]:
+        reader = Reader(value, where, problems)
+        return reader.text("junction_id"), reader.text("to_plan")
+
+    switched = read_document(read_json(folder / "rollout.json"), "rollout.json", parse)
+    if sorted(switched) == sorted(plan_ids.items()):
+        return []
+    return ["rollout.json does not switch each junction once to its plan"]
 
 
 def _doubles(junction_ids: Iterable[str]) -> list[str]:

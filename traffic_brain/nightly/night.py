@@ -173,7 +173,9 @@ def _stages(name: str, f: NightFolders, settings: NightSettings) -> Generator[St
             params=trial,
             workers=settings.worker_count,
         )
-        yield stages.package_stage(f.city, f.state, f.plans, f.verdict, f.package)
+        yield stages.package_stage(
+            f.city, f.state, f.plans, f.verdict, f.package, diagnosis=f.diagnosis
+        )
         yield stages.evaluate_stage(
             spec,
             world,

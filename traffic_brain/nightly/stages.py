@@ -168,15 +168,33 @@ def check_stage(
     )
 
 
-def package_stage(city: Path, state: Path, plans: Path, verdict: Path, package: Path) -> Stage:
-    """The verdict's plans with all that a control room needs to load them, or to go back."""
-    from traffic_brain.deployment.package import build
+def package_stage(
+    city: Path,
+    state: Path,
+    plans: Path,
+    verdict: Path,
+    package: Path,
+    *,
+    diagnosis: Path | None = None,
+    key: Path | None = None,
+) -> Stage:
+    """The verdict's plans with all that a control room needs to load them, or to go back.
 
+    ``diagnosis`` tells the corridors that the roll-out switches as one; ``key`` signs.
+    """
+    from traffic_brain.deployment.package import build
+    from traffic_brain.deployment.signature import read_key
+
+    inputs = {"city": city, "state": state, "plans": plans, "verdict": verdict}
+    further = {"diagnosis": diagnosis, "key": key}
+    secret = None if key is None else read_key(key)
     return Stage(
         name="package",
-        inputs={"city": city, "state": state, "plans": plans, "verdict": verdict},
+        inputs=inputs | {name: path for name, path in further.items() if path is not None},
         folders=(package,),
-        work=lambda out, _: build(city, state, plans, verdict, out),
+        work=lambda out, _: build(
+            city, state, plans, verdict, out, diagnosis=diagnosis, key=secret
+        ),
     )
 
 

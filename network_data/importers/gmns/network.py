@@ -375,7 +375,19 @@ class _Assembly:
         for site in self.sites:
             what = "conflicts, yields and intergreens: drawn from geometry"
             self.tables.losses.note(Loss.GUESSED, what, site.junction_id)
-        return foes, required_intergreens([*ways, *walks], conflicts)
+        needed = required_intergreens([*ways, *walks], conflicts)
+        return foes, {
+            junction_id: self._believed(junction_id, s) for junction_id, s in needed.items()
+        }
+
+    def _believed(self, junction_id: str, needed: Mapping[Pair, int]) -> Mapping[Pair, int]:
+        """Intergreens of a drawn junction, cut to the longest that is no damaged number."""
+        if any(seconds > _LONGEST_S for seconds in needed.values()):
+            what = f"intergreens: longer than {_LONGEST_S} s where drawn, cut to that"
+            self.tables.losses.note(Loss.GUESSED, what, junction_id)
+            told = "paths across the junction are so long that nobody clears them"
+            self.tables.losses.to_fix(junction_id, told, 0.1, "correct the places of its links")
+        return {pair: min(seconds, _LONGEST_S) for pair, seconds in needed.items()}
 
     def _told_rules(self) -> tuple[Mapping[str, Foes], Mapping[str, Mapping[Pair, int]]]:
         conflicts: dict[str, set[Pair]] = defaultdict(set)

@@ -334,6 +334,10 @@ class _Filler:
         end_s = self.tables.whole(row, "opt_end_s", 0, DAY_S)
         if begin_s is None or end_s is None:
             return []
+        if begin_s >= end_s:
+            what = f"{row.table.spec.name}: a time of no length"
+            self.losses.note(Loss.DROPPED, what, row.place)
+            return []
         bits = row["time_day"][:7]
         days = tuple(sorted(i or 7 for i, bit in enumerate(bits) if bit == "1"))
         return [Span(begin_s, end_s, days or EVERY_DAY)]

@@ -35,6 +35,8 @@ _FALSE = frozenset({"0", "0.0", "false", "f", "no", "n"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 _WHOLE_AS_DECIMAL = re.compile(r"(-?\d+)\.0+")
+_UNPRINTABLE = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What no XML file, and so no network of SUMO, can hold."""
 _SHOWN = 40
 
 
@@ -594,7 +596,10 @@ def _text_of(path: Path, losses: LossReport) -> str:
         text = _other_encoding(raw, path, losses)
     if "\0" in text:
         raise DataRefused("no text file")
-    return text
+    plain, count = _UNPRINTABLE.subn("\ufffd", text)
+    if count:
+        losses.note(Loss.DROPPED, "characters that no text has", f"{path.name} ({count})")
+    return plain
 
 
 def _wide_encoding(raw: bytes) -> str:

@@ -42,6 +42,14 @@ def test_damaged_files_leave_a_whole_city_or_nothing(form: str, count: int, tmp_
     assert verdicts.keys() == {Verdict.REFUSED, Verdict.IMPORTED}
 
 
+@pytest.mark.parametrize("number", [547, 1244, 1852, 2283])
+def test_cases_that_failed_once(number: int, tmp_path: Path) -> None:
+    """Of seed 33: a control character in a plan's name, paths of kilometres, an empty window."""
+    makers = {"gmns": FORMATS["gmns"]()}
+    (result,) = results(makers, range(number, number + 1), 33, tmp_path / "case")
+    assert result.outcome.verdict is Verdict.IMPORTED, result.outcome.detail
+
+
 @pytest.mark.parametrize(
     ("form", "read"), [("gmns", read_gmns), ("utdf", read_utdf)], ids=("gmns", "utdf")
 )

@@ -165,13 +165,20 @@ def schedule_of(
         for span in spans
         if not span.is_always
     ]
-    if _overlap(windows):
-        windows = list(_cut(windows))
-        what = "signal_timing_plan: windows overlap, the shorter one counts"
-        losses.note(Loss.GUESSED, what, junction_id)
-        told = "time windows of two plans overlap: the shorter one counts"
-        losses.to_fix(junction_id, told, 0.6, "part the times of the plans")
-    return Schedule(in_service, tuple(windows))
+    return Schedule(in_service, without_overlap(junction_id, windows, losses))
+
+
+def without_overlap(
+    junction_id: str, windows: Sequence[PlanWindow], losses: LossReport
+) -> tuple[PlanWindow, ...]:
+    """The windows of a junction; where they overlap, the shorter one counts, and it is told."""
+    if not _overlap(windows):
+        return tuple(windows)
+    what = "signal_timing_plan: windows overlap, the shorter one counts"
+    losses.note(Loss.GUESSED, what, junction_id)
+    told = "time windows of two plans overlap: the shorter one counts"
+    losses.to_fix(junction_id, told, 0.6, "part the times of the plans")
+    return tuple(_cut(windows))
 
 
 def _overlap(windows: Sequence[PlanWindow]) -> bool:

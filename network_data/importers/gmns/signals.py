@@ -15,7 +15,13 @@ from network_data.importers.gmns.lights import ON_RED, PERMITTED, PROTECTED, Lig
 from network_data.importers.gmns.movements import Turning
 from network_data.importers.gmns.phases import PlanReader, TimingPhase
 from network_data.importers.gmns.roads import Names, Roads, is_signal
-from network_data.importers.gmns.schedule import DAY_S, Span, schedule_of, spans_of
+from network_data.importers.gmns.schedule import (
+    DAY_S,
+    Span,
+    schedule_of,
+    spans_of,
+    without_overlap,
+)
 from network_data.importers.gmns.tables import Row, Tables, known_id, shown
 from network_data.importers.nema import (
     LONGEST_CYCLE_S,
@@ -318,11 +324,12 @@ class _Filler:
         told = site.row["opt_plan_in_service"] if site.row is not None else ""
         if is_ours and (not told or told in spans):
             site.in_service = told or None
-            site.windows = tuple(
+            windows = [
                 PlanWindow(site.junction_id, plan_id, s.begin_s, s.end_s, s.weekdays)
                 for plan_id, listed in spans.items()
                 for s in listed
-            )
+            ]
+            site.windows = without_overlap(site.junction_id, windows, self.losses)
             return
         found = schedule_of(site.junction_id, list(spans.items()), self.losses)
         site.in_service, site.windows = found.in_service, found.windows

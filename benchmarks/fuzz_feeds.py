@@ -30,7 +30,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -46,6 +46,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.fuzz.damage import (
     STRANGE,
     Rows,
+    column_lost,
     cut_off,
     damaged_bytes,
     no_row,
@@ -55,6 +56,7 @@ from benchmarks.fuzz.damage import (
     some_cell,
     strange_cell,
 )
+from benchmarks.fuzz.judge import time_limit
 from network_data.city import save_city
 from tests.unit.hand_made import network, road, through, two_stage_plan
 from traffic_brain.clock import day_start_ms
@@ -240,17 +242,6 @@ def columns_moved(rows: Rows, rng: random.Random) -> None:
                 row[a], row[b] = row[b], row[a]
 
 
-def column_lost(rows: Rows, rng: random.Random) -> None:
-    """A column is lost or doubled, in the header or in all rows."""
-    idx, doubled = rng.randrange(6), rng.random() < 0.4
-    for row in rows[: rng.choice((1, len(rows), len(rows)))]:
-        if len(row) > idx:
-            if doubled:
-                row.insert(idx, row[idx])
-            else:
-                del row[idx]
-
-
 def header_lost(rows: Rows, _: random.Random) -> None:
     """The table begins with its first row."""
     del rows[:1]
@@ -259,10 +250,10 @@ def header_lost(rows: Rows, _: random.Random) -> None:
 def damages(plates: Sequence[str]) -> tuple[Callable[[Rows, random.Random], None], ...]:
     """What may happen to a table, likely things several times."""
     plate, column = plate_somewhere(plates), plate_column(plates)
-    strange = strange_cell(STRANGE_CELLS)
+    strange, lost = strange_cell(STRANGE_CELLS), column_lost(6)
     return (
         *(strange, strange, strange, plate, plate, column, strange_column, other_cell, shuffled),
-        *(no_row, row_again, cut_off, huge_cell, columns_moved, column_lost, header_lost),
+        *(no_row, row_again, cut_off, huge_cell, columns_moved, lost, header_lost),
     )
 
 
@@ -462,7 +453,7 @@ def case(number: int, seed: int, folder: Path, *, whole: bool, limit_s: float = 
     started_s = time.process_time()
     try:
         with (
-            _time_limit(limit_s),
+            time_limit(limit_s),
             contextlib.redirect_stdout(said),
             contextlib.redirect_stderr(said),
         ):
@@ -572,28 +563,6 @@ def _scan_error(error: TrafficBrainError, needles: Sequence[str]) -> None:
     if "\n" in told or not error.remedy:
         raise ValueError("refused in many lines, or without a remedy")
     _scan("".join(traceback.format_exception(error)), needles, "an error or its causes")
-
-
-@contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError inside the block when it needs too much CPU time, where the system can.
-
-    CPU time, so that a busy machine finds the same as an idle one: readers wait for nobody.
-    """
-
-    def ring(_: int, __: FrameType | None) -> None:
-        raise TimeoutError(f"longer than {seconds:g} s")
-
-    if not hasattr(signal, "setitimer"):
-        yield
-        return
-    before = signal.signal(signal.SIGPROF, ring)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

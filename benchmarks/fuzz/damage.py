@@ -95,6 +95,21 @@ def strange_cell(texts: Sequence[str]) -> RowDamage:
     return damage
 
 
+def column_lost(within: int) -> RowDamage:
+    """Damage that loses or doubles one of the first columns, in the header or in all rows."""
+
+    def damage(rows: Rows, rng: random.Random) -> None:
+        idx, doubled = rng.randrange(within), rng.random() < 0.4
+        for row in rows[: rng.choice((1, len(rows), len(rows)))]:
+            if len(row) > idx:
+                if doubled:
+                    row.insert(idx, row[idx])
+                else:
+                    del row[idx]
+
+    return damage
+
+
 def other_cell(rows: Rows, rng: random.Random) -> None:
     """A value from elsewhere in the table: another node, phase, lane, or a row's own id."""
     here, there = some_cell(rows, rng), some_cell(rows, rng)

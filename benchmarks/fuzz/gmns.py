@@ -13,6 +13,7 @@ from benchmarks.fuzz.damage import (
     STRANGE,
     RowDamage,
     Rows,
+    column_lost,
     cut_off,
     damaged_bytes,
     no_row,
@@ -137,24 +138,13 @@ def _same_column(rows: Rows, rng: random.Random) -> None:
         here[0][here[1]] = there[0][here[1]]
 
 
-def _no_column(rows: Rows, rng: random.Random) -> None:
-    """A column lost, doubled, or moved, in the header or in all rows."""
-    idx, doubled = rng.randrange(12), rng.random() < 0.4
-    for row in rows[: rng.choice((1, len(rows), len(rows)))]:
-        if len(row) > idx:
-            if doubled:
-                row.insert(idx, row[idx])
-            else:
-                del row[idx]
-
-
 def _renamed(rows: Rows, rng: random.Random) -> None:
     if rows and rows[0]:
         idx = rng.randrange(len(rows[0]))
         rows[0][idx] = rng.choice((rows[0][idx].upper(), " " + rows[0][idx], "column", "geometry"))
 
 
-_strange = strange_cell(_STRANGE_CELLS)
+_strange, _no_column = strange_cell(_STRANGE_CELLS), column_lost(12)
 _ROW_DAMAGES: tuple[RowDamage, ...] = (
     *(_strange, _strange, _strange, other_cell, other_cell, _same_column, _same_column),
     *(_strange_column, _huge, no_row, row_again, cut_off, _no_column, _renamed, shuffled),

@@ -89,7 +89,7 @@ def judge(
         (inputs / name).write_bytes(content)
     cpu_s, clock_s = _cpu_s(), time.monotonic()
     try:
-        with _time_limit(limit_s):
+        with time_limit(limit_s):
             verdict, detail = _import(case, inputs, out, importer)
     except Exception:  # noqa: BLE001 -- whatever it is, it is the finding
         verdict, detail = Verdict.TRACEBACK, traceback.format_exc()
@@ -129,7 +129,7 @@ def _told(case: Case, city: RoadNetwork, asked: set[str]) -> tuple[Verdict, str]
 
 
 @contextlib.contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raise TimeoutError inside the block when it takes too long, where the system can.
 
     After so much CPU time, or after ``PATIENCE`` times as long by the clock.

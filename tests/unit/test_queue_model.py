@@ -221,11 +221,14 @@ def test_a_permitted_turn_waits_for_the_oncoming_stream() -> None:
 
 
 def test_a_full_exit_holds_back_the_queue_behind_it() -> None:
-    """The exit ends at nothing and takes 8 m: its two places are free again as they are left."""
+    """An exit of 8 m has two places: the third vehicle waits for a gap to travel back."""
     free, short = street_map(crossing_city()), street_map(crossing_city(exit_m=8.0))
     ways: list[Way] = [(1.5 * i, ("a", "b")) for i in range(100)]
-    assert drive(short, ways, plan()).measures.vehicle_arrived.all()
-    assert drive(free, ways, plan()).measures.link_blocked_s.sum() == 0.0
+    unhindered, held = drive(free, ways, plan()), drive(short, ways, plan())
+    assert unhindered.measures.link_blocked_s.sum() == 0.0
+    assert held.measures.vehicle_arrived.all()
+    assert held.measures.link_blocked_s[short.network.link_idx["b"]] > 0
+    assert held.delay_s_per_veh > unhindered.delay_s_per_veh
 
 
 def test_without_a_plan_the_lamps_are_dark_and_nobody_stops() -> None:

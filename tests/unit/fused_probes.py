@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from traffic_brain.fusion.observations import ProbeSums
-from traffic_brain.fusion.window import Window
+from traffic_brain.fusion.window import BIN_S, Window
 from traffic_brain.model.network import RoadNetwork
 
 MANY = 10_000.0
@@ -24,4 +24,6 @@ def probes_of(
     link, bins = np.nonzero(np.isfinite(pace))
     samples = np.where(np.isfinite(pace), MANY, 0.0)
     driven = np.divide(samples, pace, out=np.zeros(shape), where=np.isfinite(pace))
-    return ProbeSums(samples, driven, link, bins, samples[link, bins], (driven / MANY)[link, bins])
+    speed = (driven / MANY)[link, bins]
+    reports = samples[link, bins]
+    return ProbeSums(samples, driven, link, bins, reports, speed, BIN_S, window.bin_count)

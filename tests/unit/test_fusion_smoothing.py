@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 
 from tests.unit.hand_made import network, road, through, two_stage_plan
 from traffic_brain.fusion.gaps import camera_gaps
 from traffic_brain.fusion.link_features import Traffic, link_features, nearness, reds_s
-from traffic_brain.fusion.pace_fusion import Scatter
+from traffic_brain.fusion.observations import ProbeSums
+from traffic_brain.fusion.pace_fusion import Scatter, sampling_period_s
 from traffic_brain.fusion.routes import Trip
 from traffic_brain.fusion.similar_links import LEAST_TAUGHT, levels
-from traffic_brain.fusion.smoothing import Track, smoothed
+from traffic_brain.fusion.smoothing import FIRST_SWING_SD, Track, smoothed
 from traffic_brain.fusion.waves import share_taken_over, wave_shift, waves_of
 from traffic_brain.fusion.window import Window
 
@@ -30,11 +33,50 @@ def tracked(observed: np.ndarray, variance: np.ndarray, sd: float, rounds: int =
 
 
 def test_a_single_bin_is_the_textbook_mean() -> None:
-    """Prior 0 ± 0.5 and one observation 1 ± 0.5: half way, with half the variance."""
+    """Level 0 ± 0.5, a swing of its own of ± 0.3, and one observation 1 ± 0.5: all Gaussian.
+
+    The weight of Student's t differs from one by little where the surprise is as usual.
+    """
     track = tracked(np.array([[1.0]]), np.array([[0.25]]), 0.5, rounds=1)
-    weight = 7.0 / (6.0 + 1.0 / 0.5)
-    assert track.mean[0, 0] == pytest.approx(weight / (1.0 + weight))
-    assert track.variance[0, 0] == pytest.approx(0.25 / (1.0 + weight))
+    before, error = 0.25 + FIRST_SWING_SD**2, 0.25
+    assert track.mean[0, 0] == pytest.approx(before / (before + error), abs=0.01)
+    assert track.variance[0, 0] == pytest.approx(before * error / (before + error), abs=0.005)
+
+
+def test_links_that_swing_are_told_from_links_that_do_not() -> None:
+    rng = np.random.default_rng(3)
+    observed = rng.normal(0.0, 0.03, (40, 24))
+    observed[:20] += rng.normal(0.0, 0.5, (20, 24))
+    track = tracked(observed, np.full(observed.shape, 0.03**2), 0.5)
+    assert track.swing[:20].min() > 4 * track.swing[20:].max()
+
+
+def test_the_time_between_samples_is_found_from_how_they_cluster() -> None:
+    """Vehicles come independently and send a sample every ``period`` while they are on a link."""
+    rng = np.random.default_rng(7)
+    length, speed, interval_s, hours = rng.uniform(100, 400, 60), 12.0, 120, 2
+    for period_s in (2.0, 5.0, 10.0):
+        counts: dict[tuple[int, int], int] = defaultdict(int)
+        for link, metres in enumerate(length):
+            for begin_s in rng.uniform(0, 3600 * hours, 60):
+                first_s = begin_s + rng.uniform(0, period_s)
+                for at_s in np.arange(first_s, begin_s + metres / speed, period_s):
+                    counts[link, int(at_s // interval_s)] += 1
+        links = np.array([link for link, _ in counts])
+        samples = np.array(list(counts.values()), dtype=float)
+        nothing = np.zeros((60, 1))
+        probes = ProbeSums(
+            nothing,
+            nothing,
+            links,
+            np.zeros_like(links),
+            samples,
+            np.full(len(links), speed),
+            float(interval_s),
+            3600.0 * hours / interval_s,
+        )
+        found = sampling_period_s(probes, length, np.full(60, 1 / speed))
+        assert found == pytest.approx(period_s, rel=0.35)
 
 
 def test_what_was_never_seen_keeps_the_prior() -> None:

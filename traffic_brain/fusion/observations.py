@@ -24,6 +24,7 @@ class ProbeSums:
 
     samples, driven: float64[link, bin], number and Σ speed (m/s) of the samples.
     row_…: the single reports that both were added up from, for their scatter.
+    interval_s: usual length of a report's interval; intervals: how many the window has.
     """
 
     samples: np.ndarray
@@ -32,6 +33,8 @@ class ProbeSums:
     row_bin: np.ndarray
     row_samples: np.ndarray
     row_speed_mps: np.ndarray
+    interval_s: float
+    intervals: float
 
     @property
     def seen(self) -> np.ndarray:
@@ -67,6 +70,7 @@ def probe_sums(feed: InternetDay, network: RoadNetwork, window: Window) -> Probe
         total += np.bincount(cell, (samples * part)[use], links * bins)
         driven += np.bincount(cell, (samples * speed * part)[use], links * bins)
     middle = start + length / 2
+    interval_s = float(np.median(length)) if len(length) else float(BIN_S)
     use = believable & (middle >= window.begin_s) & (middle < window.end_s)
     return ProbeSums(
         samples=total.reshape(links, bins),
@@ -75,6 +79,8 @@ def probe_sums(feed: InternetDay, network: RoadNetwork, window: Window) -> Probe
         row_bin=window.bin_idx(middle[use]),
         row_samples=samples[use],
         row_speed_mps=speed[use],
+        interval_s=interval_s,
+        intervals=window.bin_count * BIN_S / interval_s,
     )
 
 

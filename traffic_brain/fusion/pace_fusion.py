@@ -31,10 +31,17 @@ WAVE_ROUND = 5
 """Once, when each link has told what it knows itself: nobody hears his own voice come back."""
 BIN_SD = 0.2
 """By so much a link's log pace differs from bin to bin, when its level is taken."""
-PERIODS_S = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+LEAST_SCATTER = (0.02, 0.02, 0.02)
+USUAL_PERIOD_S = 5.0
+PERIOD_LEAST_LINKS = 5
+PERIOD_LEAST_SAMPLES = 10
+PERIOD_TOOK_S = 5.0
+PERIOD_QUANTILE = 0.75
+FREE_RATIO = 1.4
+"""Below this multiple of free pace nobody waits long on a link."""
 CLOCKS_SD_S = 1.0
 """Two cameras' clocks and the crossing of a junction, together."""
-PATH_RELATIVE_SD = 0.1
+PATH_RELATIVE_SD = 0.4
 """How well the path between two cameras, and the crossings on it, are known."""
 DIRECT_RELATIVE_SD = 0.05
 LEAST_PRECISE = 0.5
@@ -61,17 +68,24 @@ class Scatter:
     """Relative variance of a single vehicle's time: ``moving`` + ``waiting`` · (1 − 1/ratio)².
 
     Vehicles that need not wait are much alike; of those that wait, some come on green.
-    ``period_s``: time between two samples of a probe.
+    ``period_s``: time between two samples of a probe. ``brief``: what is added to ``waiting`` for
+    each link length that a moving probe drives in a period; few of them are caught while driving.
     """
 
     moving: float = 0.05
     waiting: float = 0.5
-    period_s: float = 5.0
+    brief: float = 0.5
+    period_s: float = USUAL_PERIOD_S
 
     def of_vehicle(self, ratio: np.ndarray) -> np.ndarray:
         """Relative variance where pace is ``ratio`` times that of free flow."""
         slow = 1.0 - 1.0 / np.maximum(ratio, 1.0)
         return np.asarray(self.moving + self.waiting * slow**2)
+
+    def of_probe(self, ratio: np.ndarray, free_s: np.ndarray) -> np.ndarray:
+        """Relative variance of what one probe's samples tell of a link of ``free_s`` seconds."""
+        slow = 1.0 - 1.0 / np.maximum(ratio, 1.0)
+        return np.asarray(self.of_vehicle(ratio) + self.brief * slow**2 * self.period_s / free_s)
 
 
 @dataclass(frozen=True)
@@ -103,7 +117,8 @@ def fused_pace(
     log_ratio = _first_guess(road, evidence.probes)
     prior = Levels(np.zeros(len(links)), np.full(len(links), VAGUE_SD))
     track = Track.start(prior.sd, window.bin_count)
-    scatter, told = Scatter(), _Told.nothing(log_ratio.shape)
+    period_s = sampling_period_s(evidence.probes, road.length_m, road.free_pace)
+    scatter, told = Scatter(period_s=period_s), _Told.nothing(log_ratio.shape)
     expected = np.repeat(prior.mean[:, None], window.bin_count, axis=1)
     for n in range(ROUNDS):
         if n:
@@ -173,38 +188,60 @@ def _observations(
     """(surprise, vehicles) of probe sums beside a supposed pace.
 
     At the right pace, samples ÷ pace and distance agree in the mean, whoever drove; their
-    difference over their mean is the surprise. A vehicle sends many samples on a long link, and
-    on a short one hardly any vehicle sends two.
+    difference over their mean is the surprise. Distance tells how many drove the link.
     """
     half = 0.5 * (samples / pace + driven)
     surprise = (samples / pace - driven) / np.maximum(half, 1e-9)
-    return surprise, half / np.maximum(length / period_s, 1.0 / pace)
+    return surprise, half * period_s / length
+
+
+def sampling_period_s(probes: ProbeSums, length_m: np.ndarray, free_pace: np.ndarray) -> float:
+    """Time between two samples of a probe, by how they cluster.
+
+    Vehicles come independently, each with time on the link ÷ period samples; so the variance of
+    an interval's samples over their mean is that number, less what the intervals' borders part:
+    t/p · (1 − t/3T) for links of t < T seconds. Platoons make clusters larger: of all links with
+    free traffic the upper quartile is taken. ``USUAL_PERIOD_S`` where too few links tell.
+    """
+    count = len(length_m)
+    samples = np.bincount(probes.row_link, probes.row_samples, count)
+    squares = np.bincount(probes.row_link, probes.row_samples**2, count)
+    driven = np.bincount(probes.row_link, probes.row_samples * probes.row_speed_mps, count)
+    pace = np.divide(samples, driven, out=np.full(count, np.inf), where=driven > 0)
+    took_s = length_m * pace
+    mean = samples / probes.intervals
+    variance = squares / probes.intervals - mean**2
+    use = (pace < FREE_RATIO * free_pace) & (samples >= PERIOD_LEAST_SAMPLES) & (variance > 0)
+    use &= (took_s > PERIOD_TOOK_S) & (took_s < probes.interval_s / 2)
+    if np.count_nonzero(use) < PERIOD_LEAST_LINKS:
+        return USUAL_PERIOD_S
+    parted = 1.0 - took_s[use] / (3.0 * probes.interval_s)
+    found = took_s[use] * parted * mean[use] / variance[use]
+    return float(np.clip(np.quantile(found, PERIOD_QUANTILE), 1.0, probes.interval_s))
 
 
 def _scatter(road: _Road, probes: ProbeSums, log_ratio: np.ndarray, last: Scatter) -> Scatter:
-    """Scatter of vehicles under which the single reports are most likely, by period."""
+    """Scatter of vehicles that explains the single reports, by weighted least squares."""
     if len(probes.row_link) < LEAST_OVERLAP:
         return last
     ratio = np.exp(log_ratio[probes.row_link, probes.row_bin])
-    pace = ratio * road.free_pace[probes.row_link]
-    driven = probes.row_samples * probes.row_speed_mps
-    length = road.length_m[probes.row_link]
+    free_s = road.free_s[probes.row_link]
+    surprise, vehicles = _observations(
+        probes.row_samples,
+        probes.row_samples * probes.row_speed_mps,
+        ratio * road.free_pace[probes.row_link],
+        road.length_m[probes.row_link],
+        last.period_s,
+    )
     slow = (1.0 - 1.0 / np.maximum(ratio, 1.0)) ** 2
-    terms = np.stack([np.ones_like(slow), slow], axis=1)
-    best, best_likely = last, -np.inf
-    for period_s in PERIODS_S:
-        surprise, vehicles = _observations(probes.row_samples, driven, pace, length, period_s)
-        expected = last.of_vehicle(ratio)
-        square = np.minimum(surprise**2 * vehicles, 8.0 * expected)
-        weighted = terms / expected[:, None] ** 2
-        moments = terms.T @ weighted + 1e-9 * np.eye(2)
-        moving, waiting = np.linalg.solve(moments, weighted.T @ square)
-        one = Scatter(max(float(moving), 0.005), max(float(waiting), 0.02), period_s)
-        variance = one.of_vehicle(ratio) / vehicles
-        likely = float(-0.5 * (np.log(variance) + surprise**2 / variance).sum())
-        if likely > best_likely:
-            best, best_likely = one, likely
-    return best
+    terms = np.stack([np.ones_like(slow), slow, slow * last.period_s / free_s], axis=1)
+    expected = last.of_probe(ratio, free_s)
+    square = np.minimum(surprise**2 * vehicles, 8.0 * expected)
+    weighted = terms / expected[:, None] ** 2
+    moments = terms.T @ weighted + 1e-9 * np.eye(len(LEAST_SCATTER))
+    found = np.linalg.solve(moments, weighted.T @ square)
+    moving, waiting, brief = np.maximum(found, LEAST_SCATTER).tolist()
+    return Scatter(moving, waiting, brief, last.period_s)
 
 
 def _told(
@@ -223,7 +260,8 @@ def _told(
     surprise, vehicles = _observations(
         probes.samples, probes.driven, pace, road.length_m[:, None], scatter.period_s
     )
-    of_probes = np.where(probes.seen, vehicles / scatter.of_vehicle(ratio), 0.0)
+    scattered = scatter.of_probe(ratio, road.free_s[:, None])
+    of_probes = np.where(probes.seen, vehicles / scattered, 0.0)
     of_gaps = _of_gaps(road, evidence.gaps, ratio, variance, scatter, paths=paths)
     said = [(surprise, of_probes), of_gaps]
     seen = (of_probes > 0) | (of_gaps[1] > 0)

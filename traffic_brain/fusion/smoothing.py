@@ -17,9 +17,16 @@ import numpy as np
 DRAWN_BACK_S = 4 * 3600.0
 """A link stays better or worse than others like it for hours."""
 STEP_FREEDOM = 3.0
-ERROR_FREEDOM = 6.0
+ERROR_FREEDOM = 30.0
 LEAST_STEP_SD = 0.02
 MOST_STEP_SD = 0.4
+FIRST_SWING_SD = 0.3
+LEAST_SWING_SD = 0.01
+MOST_SWING_SD = 1.0
+MOST_SURPRISE = 2.0
+"""No single bin counts as more, in log pace, when the usual swing is found."""
+ALL_LINKS_WORTH_BINS = 2.0
+"""What all links show of swings counts as much as so many bins of the link itself."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +35,22 @@ class Track:
 
     ``step_weight``: 1 for an ordinary step into a bin, near 0 for a break.
     ``step_sd``: the usual size of a step.
+    ``swing``: float64[link, 1], variance of a bin's own swing.
     """
 
     mean: np.ndarray
     variance: np.ndarray
     step_weight: np.ndarray
     step_sd: float
+    swing: np.ndarray
 
     @staticmethod
     def start(prior_sd: np.ndarray, bins: int) -> Track:
         """Before anything was seen."""
         shape = (len(prior_sd), bins)
         variance = np.repeat(prior_sd[:, None] ** 2, bins, axis=1)
-        return Track(np.zeros(shape), variance, np.ones(shape), 0.1)
+        swing = np.full((len(prior_sd), 1), FIRST_SWING_SD**2)
+        return Track(np.zeros(shape), variance, np.ones(shape), 0.1, swing)
 
 
 def smoothed(
@@ -59,9 +69,10 @@ def smoothed(
     step = last.step_sd**2 / last.step_weight
     seen = np.isfinite(observed) & np.isfinite(variance)
     surprise = np.where(seen, np.nan_to_num(observed) - last.mean, 0.0)
-    usual = np.where(seen, variance, 1.0) + last.variance
+    error = np.where(seen, variance, 1.0)
+    usual = error + last.swing + last.variance
     weight = (ERROR_FREEDOM + 1.0) / (ERROR_FREEDOM + surprise**2 / usual)
-    precision = np.where(seen, weight / np.where(seen, variance, 1.0), 0.0)
+    precision = np.where(seen, weight / (error + last.swing), 0.0)
     mean, cov, ahead = _forward(np.where(seen, observed, 0.0), precision, prior_sd, step, keep)
     moved = np.zeros_like(mean)
     for b in range(mean.shape[1] - 2, -1, -1):
@@ -78,7 +89,17 @@ def smoothed(
         )
     freedom = STEP_FREEDOM
     step_weight = (freedom + 1.0) / (freedom + moved / last.step_sd**2)
-    return Track(mean, cov, step_weight, _step_sd(moved, step_weight, seen))
+    share = np.where(seen, last.swing / (last.swing + error), 0.0)
+    rest = np.where(seen, np.nan_to_num(observed) - mean, 0.0)
+    left = last.swing * (1.0 - share)
+    swung = np.minimum(rest**2, MOST_SURPRISE**2) + cov
+    return Track(
+        mean + share * rest,
+        (1.0 - share) ** 2 * cov + left,
+        step_weight,
+        _step_sd(moved, step_weight, seen),
+        _swing(np.where(seen, share**2 * swung + left, 0.0), seen),
+    )
 
 
 def _forward(
@@ -110,3 +131,12 @@ def _step_sd(moved: np.ndarray, weight: np.ndarray, seen: np.ndarray) -> float:
         return 0.1
     size = float(np.sqrt((moved[:, 1:] * weight[:, 1:])[told].mean()))
     return min(max(size, LEAST_STEP_SD), MOST_STEP_SD)
+
+
+def _swing(square: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """float64[link, 1]: mean square of the swings of bins that were seen, drawn to all links'."""
+    if not seen.any():
+        return np.full((len(seen), 1), FIRST_SWING_SD**2)
+    usual = ALL_LINKS_WORTH_BINS * float(square[seen].mean())
+    found = (square.sum(axis=1) + usual) / (seen.sum(axis=1) + ALL_LINKS_WORTH_BINS)
+    return np.asarray(np.clip(found, LEAST_SWING_SD**2, MOST_SWING_SD**2))[:, None]

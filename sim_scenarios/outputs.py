@@ -57,7 +57,11 @@ class LinkBin(NamedTuple):
     begin_s: float
     end_s: float
     left_veh: int
-    """Vehicles that passed the link's end."""
+    """Vehicles that passed the link's end, and those whose trip ended on it.
+
+    Where the city ends, vehicles drive to the end of their last link as on any other: detectors
+    and cameras there see them.
+    """
     speed_mps: float
     waiting_veh_s: float
     """Vehicle seconds below 0.1 m/s."""
@@ -152,7 +156,7 @@ def read_link_bins(path: Path) -> Iterator[LinkBin]:
                 e.attrib["id"],
                 begin_s,
                 end_s,
-                int(e.get("left", "0")),
+                int(e.get("left", "0")) + int(e.get("arrived", "0")),
                 float(e.get("speed", "nan")),
                 float(e.get("waitingTime", "0")),
                 float(e.get("timeLoss", "0")),

@@ -19,6 +19,7 @@ from scipy.sparse import csr_matrix
 from tests.unit.hand_made import network, road, through
 from traffic_brain.fusion.counters import Counter
 from traffic_brain.fusion.flow_balance import (
+    DRAWS,
     LEAST_SD_VEH,
     STAY_RATIO,
     Pair,
@@ -26,6 +27,7 @@ from traffic_brain.fusion.flow_balance import (
     balanced_flows,
     driven_turn,
     non_negative,
+    standard_errors,
     turns_at_edge,
     turns_of,
 )
@@ -98,6 +100,28 @@ def test_one_equation_is_solved_by_hand() -> None:
     assert non_negative(csr_matrix([[2.0]]), np.array([3.0])) == pytest.approx([1.5])
     assert list(non_negative(csr_matrix([[2.0]]), np.array([-3.0]))) == [0.0]
     assert non_negative(csr_matrix([[1.0], [1.0]]), np.array([1.0, 2.0])) == pytest.approx([1.5])
+
+
+def test_standard_errors_are_those_of_the_textbook() -> None:
+    """(AᵀA)⁻¹ by numpy beside the draws, whose own relative error is 1/√(2 · DRAWS)."""
+    rng = np.random.default_rng(5)
+    dense = np.vstack([rng.normal(size=(60, 8)), np.eye(8)])
+    true = rng.uniform(5.0, 9.0, 8)
+    values = dense @ true + 0.5 * rng.normal(size=len(dense))
+    found = non_negative(csr_matrix(dense), values)
+    wanted = np.sqrt(np.diag(np.linalg.inv(dense.T @ dense)))
+    errors = standard_errors(csr_matrix(dense), values, found)
+    assert errors == pytest.approx(wanted, rel=5.0 / np.sqrt(2 * DRAWS))
+    worse = dense @ true + 3.0 * rng.normal(size=len(dense))  # three times what the rows say
+    found = non_negative(csr_matrix(dense), worse)
+    ratio = standard_errors(csr_matrix(dense), worse, found) / errors
+    assert ratio == pytest.approx(np.full(8, 3.0), rel=0.25)
+
+
+def test_an_unknown_held_at_zero_has_the_error_of_its_own_rows() -> None:
+    matrix, values = csr_matrix([[2.0, 0.0], [0.0, 1.0]]), np.array([-3.0, 4.0])
+    found = non_negative(matrix, values)
+    assert standard_errors(matrix, values, found)[0] >= 0.5
 
 
 def test_what_no_equation_names_is_zero() -> None:
@@ -224,7 +248,7 @@ def flows_of(
     probes: Mapping[str, float] | None = None,
     turns: Mapping[Pair, float] | None = None,
 ) -> dict[Pair, float]:
-    found = balanced_flows(city, counters, Sightings(cameras or {}, probes or {}, turns or {}))
+    found = balanced_flows(city, counters, Sightings(cameras or {}, probes or {}, turns or {})).veh
     assert set(found) == set(turns_of(city))
     assert min(found.values()) >= 0.0
     return found
@@ -376,9 +400,9 @@ def test_a_days_flows_split_like_an_hours() -> None:
 
 
 def test_an_empty_network_has_no_flows() -> None:
-    assert balanced_flows(RoadNetwork("empty", {}, (), {}, {}), [], SILENT) == {}
+    assert balanced_flows(RoadNetwork("empty", {}, (), {}, {}), [], SILENT).veh == {}
     alone = network([road("v", "w", PLACES)], {})
-    assert balanced_flows(alone, [], Sightings({"v-w": 5.0}, {"v-w": 1.0}, {})) == {}
+    assert balanced_flows(alone, [], Sightings({"v-w": 5.0}, {"v-w": 1.0}, {})).veh == {}
 
 
 @pytest.mark.parametrize("probes", [{}, {"v-w": 3.0, "x-e": 1.0}])
@@ -412,7 +436,7 @@ def test_counts_of_half_the_traffic_stand_for_all_of_it() -> None:
     """Detectors were silent for an hour in which cameras saw as much as in the other."""
     half = [counter(to, {i: n}) for i, (to, n) in enumerate((("s", 50.0), ("e", 200.0)))]
     sightings = Sightings({"v-w": 600.0}, {}, {})
-    found = balanced_flows(APART, half, sightings, heard_ratio=0.5)
+    found = balanced_flows(APART, half, sightings, heard_ratio=0.5).veh
     assert found[RIGHT] == pytest.approx(100, rel=0.1)
     assert found[THROUGH] == pytest.approx(400, rel=0.1)
     assert found[LEFT] == pytest.approx(100, rel=0.25)
@@ -421,8 +445,8 @@ def test_counts_of_half_the_traffic_stand_for_all_of_it() -> None:
 def test_detectors_that_were_never_heard_tell_nothing() -> None:
     silent = [counter(to, {i: 0.0}) for i, to in enumerate("sen")]
     sightings = Sightings({"v-w": 600.0}, {}, {})
-    told = balanced_flows(APART, silent, sightings, heard_ratio=0.0)
-    assert told == pytest.approx(balanced_flows(APART, [], sightings))
+    told = balanced_flows(APART, silent, sightings, heard_ratio=0.0).veh
+    assert told == pytest.approx(balanced_flows(APART, [], sightings).veh)
     assert told["v-w", "w-x"] == pytest.approx(600, abs=2 * (LEAST_SD_VEH + STAY_RATIO * 600))
 
 

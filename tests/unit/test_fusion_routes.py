@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 from tests.unit.fused_probes import probes_of
 from tests.unit.hand_made import network, road, through
 from traffic_brain.feeds.checkpoint import CheckpointDay
+from traffic_brain.feeds.police import PoliceDay
 from traffic_brain.fusion.counters import TURN_WEIGHT
 from traffic_brain.fusion.flow_balance import Pair, Sightings, balanced_flows, turns_of
 from traffic_brain.fusion.link_features import MOVING_PACE_RATIO
@@ -32,6 +34,7 @@ from traffic_brain.fusion.routes import (
     turns_seen,
     without_misread,
 )
+from traffic_brain.fusion.trips import reconstruct
 from traffic_brain.fusion.window import Window
 from traffic_brain.model.network import RoadNetwork, Turn
 
@@ -196,7 +199,7 @@ def test_a_trip_is_walked_to_both_ends_of_the_map() -> None:
 def test_nobody_turns_round_at_the_edge_of_the_map() -> None:
     """Not even where a few vehicles of the balance cannot be explained otherwise."""
     assert turns_of(CITY)["d-e", "e-d"] is Turn.UTURN
-    flows = balanced_flows(CITY, [], Sightings({"d-e": 200.0, "e-d": 100.0}, {}, {}))
+    flows = balanced_flows(CITY, [], Sightings({"d-e": 200.0, "e-d": 100.0}, {}, {})).veh
     for turning in (flows["d-e", "e-d"], 1e-9, 7.0):
         streets = finder(flows=flows | {("d-e", "e-d"): turning})
         walked = {link for _ in range(300) for link in streets.walk("a-b", forward=True)}
@@ -304,3 +307,20 @@ def test_sightings_close_together_tell_travel_times() -> None:
     idx = CITY.link_idx
     assert found.to_numpy().tolist() == [[idx["b-c"], 110.0, 10.0], [idx["c-d"], 120.0, 10.0]]
     assert traversals([], streets).empty
+
+
+def test_vehicles_that_nothing_counts_get_trips_where_the_balance_says_they_drive() -> None:
+    """No camera and no detector on c: the balance alone knows of the turns there, from probes."""
+    nothing = pd.DataFrame(
+        {"detector_id": [], "link_id": [], "lane_idx": pd.Series([], dtype=int), "time_s": []}
+    )
+    police = PoliceDay(nothing, nothing, nothing, nothing, 0)
+    flows = {("b-c", "c-d"): 70.0, ("c-d", "d-s"): 40.0, ("c-d", "d-e"): 30.0}
+    seen = [Trip(("a-b", "b-n"), (90.0 * k, 90.0 * k + 20), (True, True)) for k in range(1, 9)]
+    weighted = reconstruct(seen, [], finder(flows=flows), flows, [], police, WINDOW)
+    driven: Tally[Pair] = Tally()
+    for trip, weight in zip(weighted.trips, weighted.weights, strict=True):
+        for pair in pairwise(trip.links):
+            driven[pair] += weight
+    for pair, veh in flows.items():
+        assert driven[pair] == pytest.approx(veh, rel=0.1)

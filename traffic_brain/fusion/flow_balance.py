@@ -50,7 +50,17 @@ RIDGE = 1e-12
 TOLERANCE = 1e-9
 PATIENCE = 3
 MAX_PIVOTS = 200
+DRAWS = 64
+ERROR_RIDGE = 1e-9
 DOUBLES_BACK_COSINE = -0.85
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Vehicles of each turn (from link, to link) over the window, and their standard errors."""
+
+    veh: Mapping[Pair, float]
+    sd_veh: Mapping[Pair, float]
 
 
 @dataclass(frozen=True)
@@ -70,15 +80,15 @@ def balanced_flows(
     counters: Iterable[Counter],
     sightings: Sightings,
     heard_ratio: float = 1.0,
-) -> dict[Pair, float]:
-    """Vehicles of each turn over the window, by (from link, to link).
+) -> Balance:
+    """Vehicles of each turn over the window, by (from link, to link), with their errors.
 
     ``heard_ratio``: share of the window's traffic that drove while detectors were heard.
     """
     counted = [_over_window(c, heard_ratio) for c in counters if heard_ratio > 0]
     turns = turns_of(network)
     if not turns:
-        return {}
+        return Balance({}, {})
     system = _Equations(turns)
     expected = _expected_veh(network, counted, sightings)
     _conserve(system, network, turns, expected.scale_veh)
@@ -89,7 +99,8 @@ def balanced_flows(
             continue
         leaving = {**dict.fromkeys(system.leaving[link_id], 1.0), system.sink[link_id]: 1.0}
         system.add(leaving, seen, LEAST_SD_VEH + CAMERA_RELATIVE_SD * seen)
-    flows = system.solve()
+    found = system.solve()
+    flows = system.by_turn(found)
     seen_totals = _by_first_link(sightings.turns)
     for _ in range(BOUND_ROUNDS):
         below = [p for p, n in sightings.turns.items() if p in turns and flows[p] < n]
@@ -98,8 +109,9 @@ def balanced_flows(
             believable = seen_totals[pair[0]] <= expected.veh[pair[0]] * (1 + COUNT_RELATIVE_SD)
             error = BELIEVABLE_RELATIVE_SD if believable else SEEN_RELATIVE_SD
             system.add({system.turn[pair]: 1.0}, seen, LEAST_SD_VEH + error * seen)
-        flows = system.solve() if below else flows
-    return flows
+        found = system.solve() if below else found
+        flows = system.by_turn(found)
+    return Balance(flows, system.by_turn(system.errors(found)))
 
 
 def turns_of(network: RoadNetwork) -> dict[Pair, Turn]:
@@ -179,13 +191,21 @@ class _Equations:
         self._entries += [(row, i, c / sd) for i, c in coefficients.items()]
         self._values.append(value / sd)
 
-    def solve(self) -> dict[Pair, float]:
-        """The turns' flows that fit best, none below zero."""
+    def solve(self) -> np.ndarray:
+        """float64[unknown] ≥ 0: what fits best."""
+        return non_negative(self._matrix(), np.array(self._values))
+
+    def errors(self, found: np.ndarray) -> np.ndarray:
+        """float64[unknown]: standard errors of what was found."""
+        return standard_errors(self._matrix(), np.array(self._values), found)
+
+    def by_turn(self, values: np.ndarray) -> dict[Pair, float]:
+        return {pair: float(values[i]) for pair, i in self.turn.items()}
+
+    def _matrix(self) -> csr_matrix:
         rows, columns, entries = zip(*self._entries, strict=True)
         size = (len(self._values), len(self.turn) + 2 * len(self.source))
-        matrix = coo_matrix((entries, (rows, columns)), shape=size).tocsr()
-        found = non_negative(matrix, np.array(self._values))
-        return {pair: float(found[i]) for pair, i in self.turn.items()}
+        return coo_matrix((entries, (rows, columns)), shape=size).tocsr()
 
 
 def non_negative(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
@@ -204,6 +224,30 @@ def non_negative(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
         found = _pivoted((normal + ridge * identity(len(right))).tocsc(), right)
         ridge *= 100
     return np.asarray(found / size)
+
+
+def standard_errors(matrix: csr_matrix, values: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """float64[unknown]: how far the solution moves when each row errs as it says it may.
+
+    Unknowns that are held at zero stay there and are told the error that their own rows leave
+    them. The others' is the root of the diagonal of (AᵀA)⁻¹, from ``DRAWS`` draws of the rows'
+    errors (its own relative error is 1/√(2 · DRAWS)). Where the rows contradict each other more
+    than they say, all errors grow by the root of χ² per degree of freedom.
+    """
+    square = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
+    errors = 1.0 / np.sqrt(np.maximum(square, RIDGE))
+    free = np.flatnonzero(found > 0)
+    if not len(free):
+        return np.asarray(errors)
+    unit = (matrix[:, free] @ diags(errors[free])).tocsc()
+    factors = splu((unit.T @ unit + ERROR_RIDGE * identity(len(free))).tocsc())
+    noise = np.random.default_rng(0).standard_normal((matrix.shape[0], DRAWS))
+    moved = factors.solve(unit.T @ noise)
+    misfit = matrix @ found - values
+    spare = max(matrix.shape[0] - len(free), 1)
+    scale = max(float(misfit @ misfit) / spare, 1.0) ** 0.5
+    errors[free] *= np.sqrt((moved**2).mean(axis=1))
+    return np.asarray(errors * scale)
 
 
 def _pivoted(normal: csc_matrix, right: np.ndarray) -> np.ndarray | None:

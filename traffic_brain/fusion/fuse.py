@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -30,7 +30,7 @@ from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.feeds.tables import refuse_together
 from traffic_brain.fusion.buses import bus_trips, without_buses
 from traffic_brain.fusion.counters import Counter, Detectors, counters, dark_bins, live_detectors
-from traffic_brain.fusion.flow_balance import Sightings, balanced_flows
+from traffic_brain.fusion.flow_balance import Balance, Sightings, balanced_flows
 from traffic_brain.fusion.gaps import camera_gaps
 from traffic_brain.fusion.levels import class_of, level
 from traffic_brain.fusion.link_features import Traffic
@@ -57,13 +57,14 @@ from traffic_brain.fusion.running_plans import running_plans
 from traffic_brain.fusion.trips import WeightedTrips, movement_flows, reconstruct, whole_trips
 from traffic_brain.fusion.window import BIN_S, DEMAND_BIN_S, Window, window_of
 from traffic_brain.model.documents import plans_to_json
-from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.network import Movement, RoadNetwork
 from traffic_brain.model.reading import to_json
 from traffic_brain.progress import Progress, silent
 
 SATURATED_SPEED_RATIO = 0.3
 """Below this share of free flow an approach holds a standing queue: more want to pass than do."""
 SATURATED_DEMAND_RATIO = 1.15
+COUNT_RELATIVE_SD = 0.03
 BUS_RELATIVE_SD = 0.8
 BUS_QUANTILE = 0.25
 
@@ -145,7 +146,7 @@ def fuse(
     counted = counters(network, feeds.police, detectors, window)
     progress(0.7, "balancing trips with counts")
     buses = bus_trips(feeds.transit)
-    flows = balanced_flows(
+    balance = balanced_flows(
         network, counted, _sightings(network, feeds, seen, buses), _heard_ratio(feeds, window)
     )
     plans = running_plans(feeds.police.signal_log, network)
@@ -156,15 +157,15 @@ def fuse(
         probes,
         gaps,
         _bus_pace(network, window, feeds),
-        Traffic(plans, flows, window.hours),
+        Traffic(plans, balance.veh, window.hours),
         widening_by(first, network, gaps),
     )
-    weighted = reconstruct(seen, buses, finder, flows, counted, feeds.police, window)
+    weighted = reconstruct(seen, buses, finder, balance.veh, counted, feeds.police, window)
     progress(0.9, "writing the state")
     _write_links(out, network, state, weighted)
     _write_sources(out, network, state)
     vehicles = _write_trips(out, weighted, window, seed)
-    _write_demand(out, network, window, weighted, counted, state)
+    _write_demand(out, network, window, weighted, counted, balance, state)
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
     _write_health(out, feeds, detectors, window, health)
     pq.write_table(quarantine.as_table(), out / "quarantine.parquet")
@@ -341,6 +342,7 @@ def _write_demand(
     window: Window,
     weighted: WeightedTrips,
     counted: list[Counter],
+    balance: Balance,
     state: LinkState,
 ) -> None:
     known = {(m.from_link, m.to_link): m.movement_id for m in network.movements.values()}
@@ -352,18 +354,23 @@ def _write_demand(
     }
     covered = {c.link_id for c in counted}
     rows = []
+    nothing = np.zeros(len(window.demand_bin_starts()))
     for movement in network.movements.values():
         for b, start in enumerate(window.demand_bin_starts()):
             hours = (min(int(start) + DEMAND_BIN_S, window.end_s) - int(start)) / 3600
-            vehicles = float(flows.get(movement.movement_id, np.zeros(b + 1))[b])
+            by_trips = flows.get(movement.movement_id, nothing)
+            vehicles = float(by_trips[b])
             source = "trips and counts" if movement.from_link in covered else "trips"
             count = alone.get(movement.movement_id)
+            error_veh = _error_veh(balance, movement, by_trips, b, hours / window.hours)
             if count is not None and np.isfinite(count[b]):
                 vehicles, source = float(count[b]), "count"
+                error_veh = COUNT_RELATIVE_SD * vehicles
             saturated = _saturated(network, state, movement.from_link, int(start))
             rows.append(
                 _demand_row(movement.movement_id, movement.junction_id, int(start))
-                | _demand_interval(vehicles, hours, saturated, source)
+                | _demand_interval(vehicles, hours, saturated, error_veh)
+                | {"source": source}
             )
     schema = pa.schema(
         [
@@ -393,20 +400,32 @@ def _demand_row(movement_id: str, junction_id: str, start_s: int) -> dict[str, A
     return {"movement_id": movement_id, "junction_id": junction_id, "bin_start_s": start_s}
 
 
-_RELATIVE_SD: Mapping[str, float] = {"count": 0.03, "trips and counts": 0.10, "trips": 0.25}
+def _error_veh(
+    balance: Balance, movement: Movement, by_trips: np.ndarray, bin_idx: int, share: float
+) -> float:
+    """Error of a bin's vehicles that goes back to the error over the whole window.
+
+    That is the error of the balance, and by how much the trips [demand bin] differ from it.
+    ``share``: the bin's length over the window's; for a bin with fewer vehicles than usual.
+    """
+    pair = movement.from_link, movement.to_link
+    vehicles, usual = float(by_trips[bin_idx]), float(by_trips.sum())
+    error = np.hypot(balance.sd_veh.get(pair, 0.0), balance.veh.get(pair, usual) - usual)
+    return float(error) * max(share, vehicles / max(usual, 1.0))
 
 
-def _demand_interval(vehicles: float, hours: float, saturated: bool, source: str) -> dict[str, Any]:
-    """Flow, demand and its interval: Poisson noise of the count and the error of its source."""
+def _demand_interval(
+    vehicles: float, hours: float, saturated: bool, error_veh: float
+) -> dict[str, float]:
+    """Flow, demand and its interval: chance within the bin, and what the source may be off."""
     demand = vehicles * (SATURATED_DEMAND_RATIO if saturated else 1.0)
-    sd = (max(vehicles, 1.0) + (_RELATIVE_SD[source] * vehicles) ** 2) ** 0.5
+    sd = (max(vehicles, 1.0) + error_veh**2) ** 0.5
     high = demand + 1.96 * sd
     return {
         "flow_vph": round(vehicles / hours, 2),
         "demand_vph": round(demand / hours, 2),
         "demand_low_vph": round(max(vehicles - 1.96 * sd, 0.0) / hours, 2),
         "demand_high_vph": round(high / hours, 2),
-        "source": source,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ ESTIMATE_WORTH = 0.1
 """Worth of a count that stands in part for dead detectors, beside a whole one."""
 TURN_WORTH = 0.3
 """Worth of a turn's balanced flow, beside a count."""
+LEAST_UNHEARD_VEH = 5.0
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def reconstruct(
     cars = [extend(trip, finder) for trip in seen]
     finder.learn(flows, [*cars, *known])
     cars += _missed([*cars, *known], finder, counters, police, window)
+    cars += _unheard([*cars, *known], finder, flows, _covered(counters), window)
     trips = [*cars, *known]
     is_bus = np.arange(len(trips)) >= len(cars)
     begun = [depart_s(trip, finder) for trip in cars] + [at_s for at_s, _ in buses]
@@ -106,20 +109,60 @@ def _missed(
 def _grow(counter: Counter, at_s: float, finder: RouteFinder) -> Trip:
     """A trip through a counter at a time; its exit is drawn among the counter's movements."""
     onward = finder.walk(counter.link_id, forward=True)
-    if not onward or onward[0] not in counter.to_links:
-        onward = [min(counter.to_links)]
-    then_s = at_s + finder.travel_s(onward[0], at_s)
-    seed = Trip((counter.link_id, onward[0]), (at_s, then_s), (True, False))
-    return extend(seed, finder)
+    to_link = onward[0] if onward and onward[0] in counter.to_links else min(counter.to_links)
+    return _through((counter.link_id, to_link), at_s, finder)
+
+
+def _through(turn: tuple[str, str], at_s: float, finder: RouteFinder) -> Trip:
+    then_s = at_s + finder.travel_s(turn[1], at_s)
+    return extend(Trip(turn, (at_s, then_s), (True, False)), finder)
+
+
+def _covered(counters: list[Counter]) -> dict[tuple[str, str], int]:
+    """(from link, to link) -> index of the counter that the turn leaves from."""
+    return {(c.link_id, e): i for i, c in enumerate(counters) for e in c.to_links}
+
+
+def _unheard(
+    trips: list[Trip],
+    finder: RouteFinder,
+    flows: Mapping[tuple[str, str], float],
+    covered: Mapping[tuple[str, str], int],
+    window: Window,
+) -> list[Trip]:
+    """Trips for turns where nothing counts and the balance says that vehicles drive.
+
+    They are spread over the window as the trips that are known. The turn that lacks most comes
+    first; each trip also explains the turns before and behind it.
+    """
+    lacking = {pair: veh for pair, veh in flows.items() if pair not in covered}
+    for trip in trips:
+        _explain(lacking, trip)
+    profile = np.sort([at_s for trip in trips for at_s in trip.exit_s])
+    profile = profile[(profile >= window.begin_s) & (profile < window.end_s)]
+    order = sorted(lacking, key=lambda pair: (-lacking[pair], pair))
+    found: list[Trip] = []
+    for pair in order:
+        wanted = int(lacking[pair])
+        if wanted < max(LEAST_UNHEARD_VEH, (1.0 - ENOUGH) * flows[pair]) or not len(profile):
+            continue
+        for at_s in profile[np.linspace(0, len(profile) - 1, wanted).astype(int)]:
+            found.append(_through(pair, float(at_s), finder))
+            _explain(lacking, found[-1])
+    return found
+
+
+def _explain(lacking: dict[tuple[str, str], float], trip: Trip) -> None:
+    for pair in itertools.pairwise(trip.links):
+        if pair in lacking:
+            lacking[pair] -= 1.0
 
 
 class _Explained:
     """How much of each counter the trips so far account for."""
 
     def __init__(self, counters: list[Counter]) -> None:
-        self._at: dict[tuple[str, str], int] = {
-            (c.link_id, exit_link): i for i, c in enumerate(counters) for exit_link in c.to_links
-        }
+        self._at = _covered(counters)
         self._counted = np.array([np.nansum(c.counted) for c in counters])
         self._known = np.zeros(len(counters))
 
@@ -144,7 +187,8 @@ def _incidence(
 ) -> Counts:
     """Which trip passes which (counter, demand bin) and makes which turn.
 
-    Bins in which nothing was heard are out. Turns that share lanes count over the whole window.
+    Bins in which nothing was heard are out. Turns that share lanes, or that nothing counts, are
+    as the balance says over the whole window.
     """
     cells: dict[tuple[int, int], int] = {}
     counted: list[float] = []
@@ -155,11 +199,12 @@ def _incidence(
                 cells[i, b] = len(counted)
                 counted.append(float(value))
                 worth.append(1.0 if counter.complete else ESTIMATE_WORTH)
-    at = {(c.link_id, e): i for i, c in enumerate(counters) for e in c.to_links}
+    at = _covered(counters)
     shared = [pair for pair, i in at.items() if len(counters[i].to_links) > 1 and pair in flows]
-    turns = {pair: len(counted) + i for i, pair in enumerate(shared)}
-    counted += [flows[pair] for pair in shared]
-    worth += [TURN_WORTH] * len(shared)
+    unheard = [pair for pair in flows if pair not in at]
+    turns = {pair: len(counted) + i for i, pair in enumerate([*shared, *unheard])}
+    counted += [flows[pair] for pair in (*shared, *unheard)]
+    worth += [TURN_WORTH] * len(shared) + [ESTIMATE_WORTH] * len(unheard)
     trip_idx, count_idx = [], []
     for t, trip in enumerate(trips):
         for k, pair in enumerate(zip(trip.links, trip.links[1:], strict=False)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from traffic_brain.fusion.filling import fill
+from traffic_brain.fusion.filling import _between, _edges, fill
 
 BINS = 48
 DAYS = 6
@@ -64,3 +64,12 @@ def test_a_silent_place_is_filled_from_its_neighbours() -> None:
 def test_where_nothing_is_known_nothing_is_filled() -> None:
     with pytest.raises(ValueError, match="nothing is known"):
         fill(np.full((2, 4), np.nan), np.eye(2), 4)
+
+
+def test_between_two_known_places_of_a_road_lies_a_straight_line() -> None:
+    """Stations at 0, 1, 3, 4 and 8 km, the three in the middle silent: by distance, not by rank."""
+    km = np.array([0.0, 1.0, 3.0, 4.0, 8.0])
+    near = np.exp(-np.abs(km[:, None] - km[None]) / 5.0)
+    values = np.tile(np.array([[10.0], [np.nan], [np.nan], [np.nan], [50.0]]), (1, 4))
+    found = _between(values, _edges(near), np.zeros_like(values))
+    assert found == pytest.approx(np.tile((10.0 + 5.0 * km)[:, None], (1, 4)), rel=1e-3)

@@ -1,7 +1,8 @@
 """Gaps in series of many places filled from their own past, their days and their neighbours.
 
 Several experts each fill all gaps: a straight line in time, the usual day, the neighbours at that
-time, near and nearest, and a Gaussian process over places × times that knows a bit of each. What
+time, near and nearest, a straight line in place between those around, and a Gaussian process over
+places × times that knows a bit of each. What
 each expert is worth is tried out: known values are hidden in gaps like the real ones, and the
 experts are weighed so that together they miss them least, apart for gaps that begin just
 beside a known value and for those that are far from any.
@@ -31,7 +32,9 @@ FAR_BINS = (2, 6, 18, 1 << 30)
 LEAST_TRIED = 100
 WEIGHING_ROUNDS = 8
 LEAST_NEARNESS = 1e-6
-EVENNESS = 0.02
+LEAST_FAR = 1e-3
+LEAST_EDGE = 1e-6
+EVENNESS = 0.1
 """How strongly experts between which the trial shows little are held to one weight."""
 SMOOTHED_BINS = 6
 """A usual day is smoothed over this many bins to either side."""
@@ -89,7 +92,7 @@ def fill(
     known = np.isfinite(values)
     rng = np.random.default_rng(seed)
     hidden = [_trial(known, bins_per_day, n, rng) for n in range(TRIALS)]
-    field = _Field(near, _positive(near), of_day)
+    field = _Field(near, _positive(near), _edges(near), of_day)
     likeness = _best(np.where(hidden[0], np.nan, values), values, field, hidden[0])
     judged = _weights([_tried(values, field, likeness, one) for one in hidden])
     experts = _experts(values, field, likeness)
@@ -150,10 +153,11 @@ def _apart(trial: np.ndarray, gaps: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Field:
-    """near as given, as a process can have it, and the bin of the day of each column."""
+    """near as given, as a process can have it, who lies beside whom, each column's bin of day."""
 
     near: np.ndarray
     alike: np.ndarray
+    edges: np.ndarray
     of_day: np.ndarray
 
 
@@ -180,7 +184,11 @@ def _experts(values: np.ndarray, field: _Field, likeness: Likeness) -> np.ndarra
     off = _line(np.where(known, values - usual, np.nan), np.zeros_like(usual))
     near = [_of_neighbours(values, field.near**power, usual) for power in NEARER]
     process = _by_process(values, field, likeness, ROUNDS)
-    return np.stack([process, line, usual + off, usual, *near])
+    between = [
+        _between(values, field.edges, usual),
+        _between(values, field.edges, np.zeros_like(usual)),
+    ]
+    return np.stack([process, line, usual + off, usual, *between, *near])
 
 
 def _line(values: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
@@ -203,6 +211,43 @@ def _of_neighbours(values: np.ndarray, near: np.ndarray, usual: np.ndarray) -> n
     mean = usual.copy()
     np.divide(total, told, out=mean, where=told > 0)
     return mean
+
+
+def _between(values: np.ndarray, edges: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Each place the mean of those beside it, known or not; ``usual`` where none is around.
+
+    Along a road that is a straight line between known places; over a network it is the harmonic
+    function (Zhu, Ghahramani, Lafferty 2003) of what differs from ``usual``. Solved once for all
+    bins in which the same places are known.
+    """
+    known = np.isfinite(values)
+    off = np.where(known, values - usual, 0.0)
+    patterns, which = np.unique(known.T, axis=0, return_inverse=True)
+    for n, here in enumerate(patterns):
+        bins, gone = np.flatnonzero(which.ravel() == n), np.flatnonzero(~here)
+        if not len(gone) or not here.any():
+            continue
+        held = np.diag(edges[gone].sum(axis=1) + LEAST_EDGE) - edges[np.ix_(gone, gone)]
+        off[np.ix_(gone, bins)] = np.linalg.solve(
+            held, edges[gone] @ np.where(here[:, None], off[:, bins], 0.0)
+        )
+    return usual + off
+
+
+def _edges(near: np.ndarray) -> np.ndarray:
+    """float64[place, place]: 1/distance where no third place lies nearer to both, else 0.
+
+    The relative neighbourhood graph (Toussaint 1980): along a road, each station and the next.
+    ``near`` falls exponentially with distance.
+    """
+    with np.errstate(divide="ignore"):
+        far = -np.log(np.maximum(0.5 * (near + near.T), 0.0))
+    far = np.maximum(far, LEAST_FAR)
+    np.fill_diagonal(far, np.inf)
+    beside = np.isfinite(far)
+    for k in range(len(far)):
+        beside &= ~(np.maximum(far[:, k][:, None], far[k][None]) < far)
+    return np.where(beside, 1.0 / far, 0.0)
 
 
 def _distance(known: np.ndarray) -> np.ndarray:

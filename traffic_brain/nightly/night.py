@@ -1,4 +1,4 @@
-"""The whole loop over one recorded world: raw feeds to page, and what it did in the world."""
+"""The whole loop over a day of feeds, from a city or from a recorded world, to package and page."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from traffic_brain.nightly.folders import fresh
+from traffic_brain.nightly.machine import check_room
 from traffic_brain.nightly.runner import Stage, Watcher, run_stages
 from traffic_brain.nightly.settings import NightSettings, changed
 
@@ -19,18 +20,22 @@ DEMONSTRATION = ("ingolstadt21", "small")
 
 @dataclass(frozen=True)
 class NightFolders:
-    """Where a night keeps what it makes."""
+    """Where a night keeps what it makes, and finds what it does not make."""
 
     root: Path
     service_day: str
+    feeds: Path
+
+    @staticmethod
+    def of(settings: NightSettings) -> NightFolders:
+        """A city's feeds lie where they are; a world's are recorded here."""
+        root, day = settings.out.resolve(), settings.day.isoformat()
+        feeds = settings.feeds.resolve() if settings.feeds else root / "feeds"
+        return NightFolders(root, day, feeds / day)
 
     @property
     def city(self) -> Path:
         return self.root / "city"
-
-    @property
-    def feeds(self) -> Path:
-        return self.root / "feeds" / self.service_day
 
     @property
     def truth(self) -> Path:
@@ -69,13 +74,15 @@ class NightFolders:
 class NightSummary:
     """What the night found and did; every figure is read from the folders it made."""
 
-    world: str
+    name: str
+    """Of the city or the world."""
     folders: NightFolders
     state: Mapping[str, Any]
     diagnosis: Mapping[str, Any]
     proposed_plans: int
     verdict: Mapping[str, Any]
-    result: Mapping[str, Any]
+    result: Mapping[str, Any] | None
+    """What the package did in the world; None where there is none to ask."""
 
     @property
     def page(self) -> Path:
@@ -84,7 +91,7 @@ class NightSummary:
     def document(self) -> dict[str, Any]:
         """For a machine."""
         return {
-            "world": self.world,
+            "city" if self.result is None else "world": self.name,
             "service_day": self.folders.service_day,
             "fused_rows": self.state["rows_used"],
             "quarantined_rows": self.state["rows_quarantined"],
@@ -92,7 +99,7 @@ class NightSummary:
             "corridors": self.diagnosis["corridors"],
             "proposed_plans": self.proposed_plans,
             "verdict": dict(self.verdict),
-            "delay_in_world": dict(self.result),
+            "delay_in_world": None if self.result is None else dict(self.result),
             "package": str(self.folders.package),
             "page": str(self.page),
         }
@@ -100,14 +107,17 @@ class NightSummary:
     def table(self) -> list[tuple[str, str]]:
         """For a person."""
         return [
-            ("world", f"{self.world}, service day {self.folders.service_day}"),
+            (
+                "city" if self.result is None else "world",
+                f"{self.name}, service day {self.folders.service_day}",
+            ),
             ("fused rows", f"{self.state['rows_used']:,}"),
             ("quarantined rows", f"{self.state['rows_quarantined']:,}"),
             ("bottlenecks", str(self.diagnosis["bottlenecks"])),
             ("corridors", str(self.diagnosis["corridors"])),
             ("proposed plans", str(self.proposed_plans)),
             ("verdict", f"{self.verdict['decision']}: {self.verdict['reason']}"),
-            *result_rows(self.result),
+            *(() if self.result is None else result_rows(self.result)),
             ("package", str(self.folders.package)),
             ("page", str(self.page)),
         ]
@@ -121,13 +131,20 @@ def run_night(settings: NightSettings, watcher: Watcher) -> NightSummary:
         TrafficBrainError: as a stage raises it; finished stages are kept.
         NightIncomplete: a stage failed for a reason nobody had foreseen.
     """
-    name = settings.world or demonstration_world()
-    out = settings.out.resolve()
-    folders = NightFolders(out, settings.service_day.isoformat())
-    with closing(_stages(name, folders, settings)) as stages:
-        for _ in run_stages(stages, out, watcher):
+    folders = NightFolders.of(settings)
+    check_room(folders.root, folders.feeds if settings.feeds else None)
+    if settings.city:
+        name, stages = (
+            settings.city.resolve().name,
+            _stages_of_city(settings.city, folders, settings),
+        )
+    else:
+        name = settings.world or demonstration_world()
+        stages = _stages_of_world(name, folders, settings)
+    with closing(stages):
+        for _ in run_stages(stages, folders.root, watcher):
             pass
-    return _summary(name, folders)
+    return _summary(name, folders, in_world=settings.city is None)
 
 
 def demonstration_world() -> str:
@@ -138,44 +155,40 @@ def demonstration_world() -> str:
     return next(name for name in DEMONSTRATION if name in here)
 
 
-def _stages(name: str, f: NightFolders, settings: NightSettings) -> Generator[Stage, None, None]:
+def _stages_of_city(
+    city: Path, f: NightFolders, settings: NightSettings
+) -> Generator[Stage, None, None]:
+    """The stages in order, for a city whose feeds are there already."""
+    from traffic_brain.nightly import stages
+
+    yield stages.city_stage(city, f.city)
+    yield from _engine(f, settings)
+    yield stages.report_stage(**_reported(f), world=None, report=f.report)
+
+
+def _stages_of_world(
+    name: str, f: NightFolders, settings: NightSettings
+) -> Generator[Stage, None, None]:
     """The stages in order; each is built when the folders before it are there.
 
     The world is made ready in the night's own folder: what a kill leaves of it, the next night
     clears away.
     """
-    from optimizers.params import OptimizeParams
-    from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
     from sim_scenarios.scenario import prepare
     from sim_scenarios.spec import find
     from traffic_brain.nightly import stages
 
     spec = find(name)
-    seed = settings.seed
     defects = Defects.of_table(settings.defects)
-    recipe = changed(OptimizeParams(), settings.optimize, "optimize")
-    trial = changed(CheckParams(), settings.check, "check")
     with fresh(f.root / "prepared") as workdir:
         world = prepare(spec, workdir)
         net, signals = world.network_sources()
-        yield stages.record_stage(spec, world, f.feeds, f.truth, seed=seed, defects=defects)
+        yield stages.record_stage(
+            spec, world, f.feeds, f.truth, seed=settings.seed, defects=defects
+        )
         yield stages.import_stage(net, signals, f.city)
-        yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
-        yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
-        yield stages.optimize_stage(f.city, f.state, f.diagnosis, f.plans, seed=seed, params=recipe)
-        yield stages.check_stage(
-            f.city,
-            f.state,
-            f.plans,
-            f.verdict,
-            seed=seed,
-            params=trial,
-            workers=settings.worker_count,
-        )
-        yield stages.package_stage(
-            f.city, f.state, f.plans, f.verdict, f.package, diagnosis=f.diagnosis
-        )
+        yield from _engine(f, settings)
         yield stages.evaluate_stage(
             spec,
             world,
@@ -184,16 +197,44 @@ def _stages(name: str, f: NightFolders, settings: NightSettings) -> Generator[St
             seeds=evaluation_seeds(settings),
             workers=settings.worker_count,
         )
-        yield stages.report_stage(
-            city=f.city,
-            state=f.state,
-            diagnosis=f.diagnosis,
-            plans=f.plans,
-            verdict=f.verdict,
-            package=f.package,
-            world=f.world,
-            report=f.report,
-        )
+        yield stages.report_stage(**_reported(f), world=f.world, report=f.report)
+
+
+def _engine(f: NightFolders, settings: NightSettings) -> Generator[Stage, None, None]:
+    """From a day of feeds to the package: all that the engine does, whoever sent the feeds."""
+    from optimizers.params import OptimizeParams
+    from sim_scenarios.check import CheckParams
+    from traffic_brain.nightly import stages
+
+    seed = settings.seed
+    recipe = changed(OptimizeParams(), settings.optimize, "optimize")
+    trial = changed(CheckParams(), settings.check, "check")
+    yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
+    yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
+    yield stages.optimize_stage(f.city, f.state, f.diagnosis, f.plans, seed=seed, params=recipe)
+    yield stages.check_stage(
+        f.city,
+        f.state,
+        f.plans,
+        f.verdict,
+        seed=seed,
+        params=trial,
+        workers=settings.worker_count,
+    )
+    yield stages.package_stage(
+        f.city, f.state, f.plans, f.verdict, f.package, diagnosis=f.diagnosis
+    )
+
+
+def _reported(f: NightFolders) -> dict[str, Path]:
+    return {
+        "city": f.city,
+        "state": f.state,
+        "diagnosis": f.diagnosis,
+        "plans": f.plans,
+        "verdict": f.verdict,
+        "package": f.package,
+    }
 
 
 def evaluation_seeds(settings: NightSettings) -> tuple[int, ...]:
@@ -202,19 +243,19 @@ def evaluation_seeds(settings: NightSettings) -> tuple[int, ...]:
     return tuple(range(first, first + settings.evaluation_seeds))
 
 
-def _summary(name: str, f: NightFolders) -> NightSummary:
+def _summary(name: str, f: NightFolders, *, in_world: bool) -> NightSummary:
     def read(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
 
     plans = read(f.package / "plans.json")["plans"]
     return NightSummary(
-        world=name,
+        name=name,
         folders=f,
         state=read(f.state / "summary.json"),
         diagnosis=read(f.diagnosis / "summary.json"),
         proposed_plans=len(plans),
         verdict=read(f.verdict / "verdict.json"),
-        result=read(f.world / "result.json"),
+        result=read(f.world / "result.json") if in_world else None,
     )
 
 

@@ -172,6 +172,20 @@ def _make(stage: Stage, recipe: Recipe, progress: Progress) -> Mapping[str, int]
     return rows
 
 
+def at_work(root: Path) -> bool:
+    """Whether a night is at work in ``root`` now."""
+    try:
+        lock = (root / LOCK).open("r+")
+    except OSError:
+        return False
+    with lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+    return False
+
+
 @contextmanager
 def _only_night(root: Path) -> Iterator[None]:
     """Hold the night's lock; the system frees it when this process ends, however it ends."""

@@ -2,10 +2,14 @@
 
 ::
 
-    world = "ingolstadt21"           # a name from `traffic-brain scenarios`, or any .sumocfg file
+    city = "hefei"                   # a folder from `traffic-brain network import`
+    feeds = "feeds"                  # with a folder for each service day, named YYYY-MM-DD
     out = "night"                    # relative paths start at the folder of this file
     seed = 1
-    service_day = 2026-11-02
+    service_day = 2026-11-02         # left out: the latest day that has feeds
+
+    world = "ingolstadt21"           # instead of city and feeds: a name from
+                                     # `traffic-brain scenarios`, or any .sumocfg file
     evaluation_seeds = 10            # days in the world on which old and new plans are compared
     workers = 0                      # simulations at a time; 0: one for each core
 
@@ -24,16 +28,20 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from traffic_brain.errors import ConfigurationError
+from traffic_brain.errors import ConfigurationError, DataRefused
 
 if TYPE_CHECKING:
     from optimizers.params import OptimizeParams
     from sim_scenarios.check import CheckParams
+
+RECORDED_DAY = date(2026, 11, 2)
+"""The service day of a recorded world, where nobody wants another."""
 
 Params = TypeVar("Params", "OptimizeParams", "CheckParams")
 
@@ -46,11 +54,15 @@ class NightSettings:
         ConfigurationError: a value is out of its range; lists all that are.
     """
 
+    city: Path | None = None
+    feeds: Path | None = None
+    """City and feeds: of a real city. Without them a world is recorded."""
     world: str | None = None
     """None: the demonstration city, as good as this machine has one."""
     out: Path = Path("night")
     seed: int = 1
-    service_day: date = date(2026, 11, 2)
+    service_day: date | None = None
+    """None: the latest day of the feeds; of a world, ``RECORDED_DAY``."""
     evaluation_seeds: int = 10
     workers: int = 0
     defects: Mapping[str, object] = field(default_factory=dict)
@@ -67,12 +79,48 @@ class NightSettings:
             for name, least in smallest.items()
             if getattr(self, name) < least
         ]
+        if (self.city is None) != (self.feeds is None):
+            problems.append("a city needs its feeds, and feeds need their city: give both")
+        if self.world is not None and self.city is not None:
+            problems.append("it is either a world or a city with its feeds")
         _refuse("the night's settings", problems)
+
+    @property
+    def day(self) -> date:
+        """The service day.
+
+        Raises:
+            DataRefused: no folder of the feeds is named after a day, or not the one that is wanted.
+        """
+        if self.feeds is None:
+            return self.service_day or RECORDED_DAY
+        days = service_days(self.feeds)
+        if not days:
+            raise DataRefused(
+                f"{self.feeds} has no folder for a service day",
+                "each day's feeds stand in a folder named YYYY-MM-DD",
+            )
+        wanted = self.service_day or days[-1]
+        if wanted not in days:
+            raise DataRefused(
+                f"{self.feeds} has no feeds of {wanted}",
+                f"there are {len(days)} days from {days[0]} to {days[-1]}",
+            )
+        return wanted
 
     @property
     def worker_count(self) -> int:
         """Simulations that run at a time; decides how long the night takes, never its result."""
         return self.workers or len(os.sched_getaffinity(0))
+
+
+def service_days(feeds: Path) -> list[date]:
+    """Days that have a folder, in order."""
+    found = []
+    for folder in feeds.iterdir() if feeds.is_dir() else ():
+        with suppress(ValueError):
+            found.append(date.fromisoformat(folder.name))
+    return sorted(found)
 
 
 def read_settings(config: Path | None, overrides: Mapping[str, object]) -> NightSettings:
@@ -136,6 +184,8 @@ def _read_config(config: Path) -> dict[str, object]:
 
 
 _KINDS: Mapping[str, tuple[type, str]] = {
+    "city": (str, "a text"),
+    "feeds": (str, "a text"),
     "world": (str, "a text"),
     "out": (str, "a text"),
     "seed": (int, "a whole number"),
@@ -174,7 +224,7 @@ def _is_list_of_whole(value: object) -> bool:
 
 def _at(folder: Path, name: str, value: object) -> object:
     """A value as the settings hold it: paths start at the folder of the file."""
-    if name == "out":
+    if name in {"city", "feeds", "out"}:
         return folder / str(value)
     if name == "world" and str(value).endswith(".sumocfg"):
         return str(folder / str(value))

@@ -5,12 +5,15 @@ A single command and the whole night use the same stages, so that both make the 
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traffic_brain.clock import parse_service_day
+from traffic_brain.feeds.column_map import FILE as COLUMN_MAP
+from traffic_brain.nightly.manifest import MANIFEST
 from traffic_brain.nightly.runner import Stage
 from traffic_brain.progress import Progress
 
@@ -78,6 +81,18 @@ def import_stage(source: Path, additional: Sequence[Path], city: Path) -> Stage:
     )
 
 
+def city_stage(source: Path, city: Path) -> Stage:
+    """A city folder as it is tonight: what the night did stays true when the original changes."""
+    from network_data.city import load_city
+
+    def work(out: Path, _: Progress) -> dict[str, int]:
+        network = load_city(source)
+        shutil.copytree(source, out, dirs_exist_ok=True, ignore=shutil.ignore_patterns(MANIFEST))
+        return {"links": len(network.links), "junctions": len(network.junctions)}
+
+    return Stage(name="city", inputs={"city": source}, folders=(city,), work=work)
+
+
 def generate_stage(city: Path, *, junctions: int, seed: int) -> Stage:
     """A made-up city of a given size, with demand."""
     from network_data.generated_city import generate
@@ -98,12 +113,18 @@ def fuse_stage(city: Path, feeds_day: Path, state: Path, *, seed: int) -> Stage:
 
     return Stage(
         name="fuse",
-        inputs={"city": city, "feeds": feeds_day},
+        inputs={"city": city, "feeds": feeds_day, **_column_map(feeds_day.parent)},
         folders=(state,),
         work=lambda out, progress: fuse(city, feeds_day, out, seed=seed, progress=progress),
         configuration={"service_day": feeds_day.name},
         seed=seed,
     )
+
+
+def _column_map(feeds: Path) -> dict[str, Path]:
+    """How foreign tables are to be read, where the feeds' folder says so for every day."""
+    found = feeds / COLUMN_MAP
+    return {"columns": found} if found.exists() else {}
 
 
 def diagnose_stage(city: Path, state: Path, report: Path) -> Stage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from optimizers.params import OptimizeParams
 from sim_scenarios.check import CheckParams
-from traffic_brain.errors import ConfigurationError
+from traffic_brain.errors import ConfigurationError, DataRefused
 from traffic_brain.nightly.settings import NightSettings, changed, read_settings
 
 
@@ -47,7 +48,7 @@ def test_every_problem_is_told_at_once(config: Path) -> None:
         "seed = 'one' is not a whole number",
         "workers = True is not a whole number",
         "service_day = 'today' is not a date",
-        "known are check, defects, evaluation_seeds, optimize, out, seed",
+        "known are check, city, defects, evaluation_seeds, feeds, optimize, out, seed",
     ):
         assert problem in str(caught.value)
 
@@ -101,8 +102,28 @@ def test_what_a_stage_does_not_know_is_all_told() -> None:
         "[check]: 'seeds' is unknown",
         "screen_seeds = True is not a whole number",
         "stress_scale = 'much' is not a number",
-        "known are breakdown_factor, confirm_seeds",
+        "known are ",
+        "breakdown_factor, ",
     ):
         assert problem in str(caught.value)
     with pytest.raises(ConfigurationError, match=r"common_cycles_s = \[60, 'x'\] is not a list"):
         changed(OptimizeParams(), {"common_cycles_s": [60, "x"]}, "optimize")
+
+
+def test_the_day_is_the_latest_that_has_feeds(tmp_path: Path) -> None:
+    for name in ("2026-03-02", "2026-03-10", "2026-02-28", "notes"):
+        (tmp_path / "feeds" / name).mkdir(parents=True)
+    own = NightSettings(city=tmp_path / "city", feeds=tmp_path / "feeds")
+    assert own.day == date(2026, 3, 10)
+    assert replace(own, service_day=date(2026, 3, 2)).day == date(2026, 3, 2)
+    with pytest.raises(DataRefused, match="3 days from 2026-02-28 to 2026-03-10"):
+        _ = replace(own, service_day=date(2026, 3, 3)).day
+    with pytest.raises(DataRefused, match="YYYY-MM-DD"):
+        _ = replace(own, feeds=tmp_path).day
+
+
+def test_a_city_comes_with_its_feeds_and_without_a_world(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="give both"):
+        NightSettings(city=tmp_path)
+    with pytest.raises(ConfigurationError, match="either a world or a city"):
+        NightSettings(city=tmp_path, feeds=tmp_path, world="small")

@@ -41,11 +41,30 @@ class Day:
     sources: dict[str, np.ndarray]
     movements: pd.DataFrame
     traversals: pd.DataFrame
+    flow_known: bool = True
+    """Whether the engine says anything of flows."""
 
     @property
     def seen(self) -> np.ndarray:
         """bool[link, bin]: any source saw the link."""
-        return np.asarray(np.any([np.isfinite(p) for p in self.sources.values()], axis=0))
+        seen = np.zeros(self.pace.shape, dtype=bool)
+        for pace in self.sources.values():
+            seen |= np.isfinite(pace)
+        return np.asarray(seen)
+
+    @property
+    def known(self) -> np.ndarray:
+        """bool[link, bin]: the engine says anything."""
+        return np.asarray(np.isfinite(self.pace))
+
+    @property
+    def traversed(self) -> np.ndarray:
+        """float64[link, bin]: vehicles at the end of a link or of their trip on it."""
+        idx = {link_id: i for i, link_id in enumerate(self.link_ids)}
+        counted = np.zeros(self.pace.shape)
+        rows = self.traversals[self.traversals["link_id"].isin(list(idx))]
+        np.add.at(counted, (rows["link_id"].map(idx).to_numpy(), rows["bin"].to_numpy()), 1.0)
+        return counted
 
     @property
     def window_s(self) -> int:
@@ -89,16 +108,18 @@ def read_day(recorded: Recorded, state: Path) -> Day:
         pace=column("travel_time_s") / length[:, None],
         low=column("travel_time_low_s") / length[:, None],
         high=column("travel_time_high_s") / length[:, None],
-        flow=column("flow_veh"),
+        flow=np.nan_to_num(column("flow_veh")),
         sources={str(name): cells(rows, "pace_s_per_m") for name, rows in said.groupby("source")},
         movements=_movements(recorded, state, window),
         traversals=traversals[inside],
+        flow_known=bool(np.isfinite(column("flow_veh")).any()),
     )
 
 
 def _movements(recorded: Recorded, state: Path, window: Window) -> pd.DataFrame:
     """Per movement and demand bin: vehicles that the engine says, and true ones."""
     said = pq.read_table(state / "movement_demand.parquet").to_pandas()
+    said = said[said["flow_vph"].notna()].reset_index(drop=True)
     length_s = np.minimum(900, window.end_s - said["bin_start_s"])
     for name in ("flow", "demand", "demand_low", "demand_high"):
         said[name] = said[f"{name}_vph"] * length_s / 3600

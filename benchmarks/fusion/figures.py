@@ -58,7 +58,7 @@ def travel_time_figures(day: Day, size: int) -> dict[str, float]:
         both = np.isfinite(alone)
         figures[f"{name} alone"] = error(alone, true, veh, both)
         figures[f"fused where {name}"] = error(found, true, veh, both)
-    stacked = np.array(list(day.sources.values()))
+    stacked = np.array([np.full_like(day.pace, np.nan), *day.sources.values()])
     with np.errstate(invalid="ignore"):
         count = np.isfinite(stacked).sum(axis=0)
         plain = np.nansum(stacked, axis=0) / np.where(count > 0, count, np.nan)
@@ -69,8 +69,12 @@ def travel_time_figures(day: Day, size: int) -> dict[str, float]:
 
 
 def coverage(day: Day) -> dict[str, float]:
-    """Share of 5-min cells with traffic whose truth lies in the interval, and its mean width."""
-    use = (day.true_flow > 0) & np.isfinite(day.true_pace)
+    """Share of 5-min cells with traffic whose truth lies in the interval, and its mean width.
+
+    Cells of which the engine says nothing do not count here; their share is told.
+    """
+    driven = (day.true_flow > 0) & np.isfinite(day.true_pace)
+    use = driven & day.known
     inside = (day.low <= day.true_pace) & (day.true_pace <= day.high)
     unseen = use & ~day.seen
     width = (day.high - day.low) / day.pace
@@ -79,6 +83,7 @@ def coverage(day: Day) -> dict[str, float]:
         "coverage of vehicles": float(np.average(inside[use], weights=day.true_flow[use])),
         "coverage unseen": float(inside[unseen].mean()) if unseen.any() else float("nan"),
         "median width": float(np.median(width[use])),
+        "unknown": float(1.0 - day.known[driven].mean()),
     }
 
 
@@ -89,14 +94,20 @@ def geh(found_vph: np.ndarray, true_vph: np.ndarray) -> np.ndarray:
 
 
 def flow_figures(day: Day) -> dict[str, float]:
-    """Shares of link-hours and movement-hours with GEH < 5; hours that nobody drove are out."""
+    """Shares of link-hours and movement-hours with GEH < 5; hours that nobody drove are out.
+
+    Of hours of which the engine knows a part that part counts, if it is half an hour or more.
+    """
     starts = np.arange(0, day.flow.shape[1], HOUR)
-    sizes = np.diff(np.append(starts, day.flow.shape[1]))
+    known = day.known.any(axis=0)
+    sizes = np.add.reduceat(known.astype(np.int64), starts)
     whole = sizes >= LEAST_HOUR_BINS
     per_hour = HOUR / sizes[whole]
-    found = np.add.reduceat(day.flow, starts, axis=1)[:, whole] * per_hour
-    true = np.add.reduceat(day.true_flow, starts, axis=1)[:, whole] * per_hour
+    found = np.add.reduceat(day.flow * known, starts, axis=1)[:, whole] * per_hour
+    true = np.add.reduceat(day.true_flow * known, starts, axis=1)[:, whole] * per_hour
     driven = (true > 0) | (found >= 1)
+    if not len(day.movements):
+        return {"link flow": np.nan, "movement flow": np.nan, "movement coverage": np.nan}
     hours = day.movements.groupby(["movement_id", "hour"])[["flow", "true", "length_s"]].sum()
     hours = hours[hours["length_s"] >= LEAST_HOUR_BINS * 300]
     scale = 3600 / hours["length_s"].to_numpy()
@@ -106,7 +117,7 @@ def flow_figures(day: Day) -> dict[str, float]:
     rows = rows[(rows["true"] > 0) | (rows["flow"] > 0.5)]
     inside = rows["true"].between(rows["demand_low"], rows["demand_high"])
     return {
-        "link flow": float((geh(found, true)[driven] < 5).mean()),
+        "link flow": float((geh(found, true)[driven] < 5).mean()) if day.flow_known else np.nan,
         "movement flow": float((geh(*turned)[used] < 5).mean()),
         "movement coverage": float(inside.mean()),
     }

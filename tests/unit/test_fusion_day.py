@@ -31,13 +31,17 @@ from traffic_brain.model.network import RoadNetwork
 FEEDS = ("police", "checkpoint", "internet")
 COLUMNS = {
     "link_state": "link_id bin_start_s speed_mps travel_time_s travel_time_low_s "
-    "travel_time_high_s flow_veh level sources",
+    "travel_time_high_s flow_veh flow_low_veh flow_high_veh density_veh_per_km "
+    "density_low_veh_per_km density_high_veh_per_km delay_s_per_veh delay_low_s_per_veh "
+    "delay_high_s_per_veh queue_veh queue_low_veh queue_high_veh level sources",
     "movement_demand": "movement_id junction_id bin_start_s flow_vph demand_vph demand_low_vph "
     "demand_high_vph source",
     "trips": "trip_idx depart_s links vehicle_class",
     "health": "feed device_id code detail",
     "quarantine": "feed reason rows",
     "link_sources": "source link_id bin_start_s pace_s_per_m",
+    "saturation_flows": "movement_id link_id lane_idx saturation_flow_vph low_vph high_vph "
+    "start_up_loss_s loss_low_s loss_high_s headways queues permitted status reason",
 }
 
 
@@ -202,7 +206,12 @@ def test_no_plate_and_no_token_is_written(day: SmallDay) -> None:
     tables = {p.stem: pq.read_schema(p).names for p in day.state.glob("*.parquet")}
     assert tables == {name: columns.split() for name, columns in COLUMNS.items()}
     assert sorted(p.name for p in day.state.iterdir()) == sorted(
-        [*(f"{name}.parquet" for name in COLUMNS), "running_plans.json", "summary.json"]
+        [
+            *(f"{name}.parquet" for name in COLUMNS),
+            "found_timings.json",
+            "running_plans.json",
+            "summary.json",
+        ]
     )
 
 

@@ -7,6 +7,7 @@ imported inside the command that needs it.
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,6 +22,9 @@ STOPPED = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code.
 
+    Linear algebra keeps to one thread: our matrices are too small to gain from more, and the number
+    of cores shall not decide the last digit of a result.
+
     Every failure is one line on stderr: what happened and what to do. ``--debug``, anywhere among
     the arguments, adds the traceback.
     """
@@ -28,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from traffic_brain.cli.program import program
 
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]

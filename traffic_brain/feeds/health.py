@@ -12,6 +12,8 @@ Codes, beside ``dead`` and ``no_data`` (nothing came at all):
 ``unit_changed``     a provider's speeds are in another unit than they say
 ``hand_run``         police ran the junction by hand; see ``feeds.hand_run``
 ``far_from_link``    located more than 30 m from any fitting link
+``rows_lost``        far fewer rows than other tables tell of the same vehicles (``feeds.losses``)
+``other_timing``     passes show another timing than the plan on file (``fusion.signals``)
 ==================== ===========================================================================
 
 What is known to be wrong and by how much is set right (lanes, clocks, units); what cannot be used
@@ -54,6 +56,7 @@ from traffic_brain.feeds.hand_run import HandRun, hand_runs, without_hand_runs
 from traffic_brain.feeds.internet import InternetDay
 from traffic_brain.feeds.layout import CHECKPOINT, POLICE
 from traffic_brain.feeds.lights import Lights
+from traffic_brain.feeds.losses import lost_rows
 from traffic_brain.feeds.police import PoliceDay
 from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.feeds.speed_units import SpeedUnit, speed_units, stuck_links, unit_findings
@@ -100,6 +103,7 @@ def examine(
         *unit_findings(units),
         *_hand_run_findings(runs),
         *far_detectors(police),
+        *lost_rows(police, checkpoint, network),
     ]
     return Health(
         findings=tuple(sorted(findings)),

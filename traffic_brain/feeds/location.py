@@ -40,6 +40,10 @@ _MOST_SAMPLES = 40
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 
 
+class BesideTheRoads(DataRefused):
+    """A feed lies beside the roads as a whole; whatever it tells, it is not known of which."""
+
+
 @dataclass(frozen=True)
 class Places:
     """What is to be located: lines or points, in metres of the plane or in degrees."""
@@ -186,8 +190,9 @@ def locate(
         what: the table, for the refusal.
 
     Raises:
-        DataRefused: degrees, and the network's plane is not known; or the places lie beside the
-            roads: more than ``MAX_MEDIAN_M`` in the median, or another system fits far better.
+        DataRefused: degrees, and the network's plane is not known.
+        BesideTheRoads: more than ``MAX_MEDIAN_M`` in the median, or another system fits far
+            better.
     """
     if system != PLANE and plane is None:
         raise DataRefused(
@@ -211,7 +216,7 @@ def locate(
     better = [hint for median_m, hint in suspects if 2 * median_m < found.median_m]
     if found.median_m > MAX_MEDIAN_M or better:
         far = f"{found.median_m:.0f} m" if math.isfinite(found.median_m) else "far"
-        raise DataRefused(
+        raise BesideTheRoads(
             f"{what} lies {far} beside the roads in the median, read as {system}",
             f"they would fit {better[0]}"
             if better

@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 
+from traffic_brain.feeds.losses import LOST_PASSES, pass_ratio
 from traffic_brain.feeds.police import PoliceDay
 from traffic_brain.fusion.window import DEMAND_BIN_S, Window
 from traffic_brain.model.network import Movement, RoadNetwork, Turn
@@ -109,14 +110,31 @@ def counters(
 def _heard(police: PoliceDay, window: Window) -> pd.DataFrame:
     """Vehicles with link_id, lane_idx, time_s inside the window.
 
-    One row per pass; of detectors that send counts alone, one row per count.
+    One row per pass; of detectors that send counts alone, one row per count. Where rows got lost,
+    the others stand for them.
     """
     columns = ["link_id", "lane_idx", "time_s", "vehicles"]
     alone = ~police.counts["detector_id"].isin(set(police.passes["detector_id"]))
     counts = police.counts[alone]
-    rows = [police.passes.assign(vehicles=1.0), counts.assign(vehicles=counts["count"] * 1.0)]
+    came = pass_ratio(police)
+    weight = 1.0 / came if came < LOST_PASSES else 1.0
+    rows = [
+        police.passes.assign(vehicles=weight),
+        counts.assign(vehicles=counts["count"] * _rows_missing(counts, window)),
+    ]
     heard = pd.concat([r[columns] for r in rows if len(r)] or [rows[0][columns]])
     return heard[(heard["time_s"] >= window.begin_s) & (heard["time_s"] < window.end_s)]
+
+
+def _rows_missing(counts: pd.DataFrame, window: Window) -> pd.Series[float]:
+    """What each count stands for, itself and rows that got lost within its demand bin."""
+    if counts.empty:
+        return pd.Series(np.zeros(0), index=counts.index)
+    demand_bin = (counts["time_s"] - window.begin_s) // DEMAND_BIN_S
+    told_s = counts.groupby([counts["detector_id"], demand_bin])["interval_s"].transform("sum")
+    begin_s = window.begin_s + demand_bin * DEMAND_BIN_S
+    length_s = (window.end_s - begin_s).clip(upper=DEMAND_BIN_S)
+    return (length_s / told_s).clip(lower=1.0)
 
 
 def _lane_counts(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import partial
@@ -18,6 +18,7 @@ from traffic_brain.clock import parse_service_day
 from traffic_brain.errors import DataRefused
 from traffic_brain.feeds import checkpoint, internet, police, transit
 from traffic_brain.feeds.coordinates import Plane, plane_of
+from traffic_brain.feeds.findings import Finding
 from traffic_brain.feeds.health import (
     Health,
     checkpoint_set_right,
@@ -26,6 +27,8 @@ from traffic_brain.feeds.health import (
     police_set_right,
 )
 from traffic_brain.feeds.layout import LAYOUT
+from traffic_brain.feeds.location import BesideTheRoads
+from traffic_brain.feeds.losses import LOST_READS, read_ratio
 from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.feeds.tables import refuse_together
 from traffic_brain.fusion.buses import bus_trips, without_buses
@@ -44,6 +47,8 @@ from traffic_brain.fusion.link_state import (
     widening_by,
 )
 from traffic_brain.fusion.observations import probe_sums
+from traffic_brain.fusion.outages import silent_bins, stretches_s
+from traffic_brain.fusion.quantities import Times, derived
 from traffic_brain.fusion.routes import (
     MISSED_RATIO,
     RouteFinder,
@@ -54,6 +59,7 @@ from traffic_brain.fusion.routes import (
     without_misread,
 )
 from traffic_brain.fusion.running_plans import running_plans
+from traffic_brain.fusion.signals.tables import found_signals, timing_findings, write_signals
 from traffic_brain.fusion.trips import WeightedTrips, movement_flows, reconstruct, whole_trips
 from traffic_brain.fusion.window import BIN_S, DEMAND_BIN_S, Window, window_of
 from traffic_brain.model.documents import plans_to_json
@@ -65,6 +71,11 @@ SATURATED_SPEED_RATIO = 0.3
 """Below this share of free flow an approach holds a standing queue: more want to pass than do."""
 SATURATED_DEMAND_RATIO = 1.15
 COUNT_RELATIVE_SD = 0.03
+PLACED = (police.FEED, checkpoint.FEED, internet.FEED)
+"""Feeds whose devices stand somewhere."""
+NO_FOLDER = ".left out"
+UNKNOWN = "unknown"
+"""Level and source of what no feed told anything of."""
 BUS_RELATIVE_SD = 0.8
 BUS_QUANTILE = 0.25
 
@@ -75,6 +86,8 @@ class _Feeds:
     checkpoint: checkpoint.CheckpointDay
     internet: internet.InternetDay
     transit: transit.TransitDay
+    findings: tuple[Finding, ...] = ()
+    """Why feeds that came were left out."""
 
     @property
     def rows(self) -> dict[str, int]:
@@ -84,6 +97,23 @@ class _Feeds:
             internet.FEED: self.internet.rows_read,
             transit.FEED: self.transit.rows_read,
         }
+
+    @property
+    def times_s(self) -> dict[str, np.ndarray]:
+        """Seconds of the day of all that each feed told of the traffic."""
+        told = (self.police.passes["time_s"], self.police.counts["time_s"])
+        return {
+            police.FEED: np.concatenate([t.to_numpy(np.float64) for t in told]),
+            checkpoint.FEED: self.checkpoint.passes["time_s"].to_numpy(np.float64),
+            internet.FEED: self.internet.speeds["time_s"].to_numpy(np.float64),
+            transit.FEED: self.transit.passes["time_out_s"].to_numpy(np.float64),
+        }
+
+    @property
+    def counts_nobody(self) -> bool:
+        """Whether no feed sees every vehicle anywhere: speeds of some tell no flow."""
+        tables = (self.police.passes, self.police.counts, self.checkpoint.passes)
+        return all(len(table) == 0 for table in tables)
 
     def set_right(self, health: Health, quarantine: Quarantine) -> _Feeds:
         """The feeds without what is known to be wrong with their devices."""
@@ -150,6 +180,7 @@ def fuse(
         network, counted, _sightings(network, feeds, seen, buses), _heard_ratio(feeds, window)
     )
     plans = running_plans(feeds.police.signal_log, network)
+    signals = found_signals(feeds.police.passes, network, day, window.begin_s, window.end_s)
     gaps = camera_gaps(seen, network, window)
     state = link_state(
         network,
@@ -162,18 +193,23 @@ def fuse(
     )
     weighted = reconstruct(seen, buses, finder, balance.veh, counted, feeds.police, window)
     progress(0.9, "writing the state")
-    _write_links(out, network, state, weighted)
+    unheard = silent_bins(list(feeds.times_s.values()), window)
+    uncounted = unheard | feeds.counts_nobody
+    _write_links(out, network, state, weighted, unheard, uncounted)
     _write_sources(out, network, state)
     vehicles = _write_trips(out, weighted, window, seed)
-    _write_demand(out, network, window, weighted, counted, balance, state)
+    _write_demand(out, network, window, weighted, counted, balance, state, uncounted)
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
-    _write_health(out, feeds, detectors, window, health)
+    write_signals(out, network, signals)
+    findings = [*feeds.findings, *health.findings, *timing_findings(signals)]
+    _write_health(out, feeds, detectors, window, health.useless, findings)
     pq.write_table(quarantine.as_table(), out / "quarantine.parquet")
     rows_read = sum(feeds.rows.values())
     summary = {
         "service_day": feeds_day.name,
         "begin_s": window.begin_s,
         "end_s": window.end_s,
+        "unheard_s": stretches_s(unheard, window),
         "rows_read": rows_read,
         "rows_used": rows_read - quarantine.total,
         "rows_quarantined": quarantine.total,
@@ -197,7 +233,8 @@ def _read(
 ) -> _Feeds:
     """Read all feeds; when several are bad, all their problems come in one refusal.
 
-    A feed whose folder is not there is off for the day; a day without any is none.
+    A feed whose folder is not there is off for the day; a day without any is none. So is one that
+    lies beside the roads, unless all do.
     """
     if not any((folder / feed).is_dir() for feed in LAYOUT):
         raise DataRefused(
@@ -212,6 +249,8 @@ def _read(
         )
     found: dict[str, Any] = {}
     refused = []
+    beside: list[BesideTheRoads] = []
+    findings = []
     reads: dict[str, Callable[..., Any]] = {
         police.FEED: partial(police.read, plane=plane),
         checkpoint.FEED: partial(checkpoint.read, plane=plane),
@@ -221,10 +260,18 @@ def _read(
     for feed, read in reads.items():
         try:
             found[feed] = read(folder / feed, network, day, quarantine)
+        except BesideTheRoads as error:
+            beside.append(error)
+            # Of such a feed nothing is known but that it came.
+            found[feed] = read(folder / NO_FOLDER, network, day, Quarantine())
+            findings.append(Finding(feed, "far_from_link", "*", (), f"{error.what}; left out"))
         except DataRefused as error:
             refused.append(error)
     refuse_together(refused)
-    return _Feeds(**found)
+    if len(beside) == sum((folder / feed).is_dir() for feed in PLACED):
+        told = [error.what for error in beside]
+        raise DataRefused("no feed lies on the roads", beside[0].remedy, told)
+    return _Feeds(**found, findings=tuple(findings))
 
 
 def _quarantined(quarantine: Quarantine) -> list[dict[str, Any]]:
@@ -246,8 +293,10 @@ def _sightings(
     network: RoadNetwork, feeds: _Feeds, seen: list[Trip], buses: list[tuple[float, Trip]]
 ) -> Sightings:
     read = feeds.checkpoint.passes["link_id"].value_counts()
+    came = read_ratio(feeds.checkpoint, feeds.police, network)
+    share = came if came < LOST_READS else 1.0 - MISSED_RATIO
     return Sightings(
-        cameras={str(k): float(n) / (1.0 - MISSED_RATIO) for k, n in read.items()},
+        cameras={str(k): float(n) / share for k, n in read.items()},
         probes=probe_flow(feeds.internet, network),
         turns=turns_seen([*seen, *(trip for _, trip in buses)]),
     )
@@ -268,8 +317,17 @@ def _heard_ratio(feeds: _Feeds, window: Window) -> float:
 
 
 def _write_links(
-    out: Path, network: RoadNetwork, state: LinkState, weighted: WeightedTrips
+    out: Path,
+    network: RoadNetwork,
+    state: LinkState,
+    weighted: WeightedTrips,
+    unheard: np.ndarray,
+    uncounted: np.ndarray,
 ) -> None:
+    """Rows of all links and bins; in ``unheard`` bins nothing but null and ``unknown``.
+
+    In ``uncounted`` bins the flow is null.
+    """
     window = state.window
     bins, links = window.bin_count, list(network.links)
     flow = np.zeros((len(links), bins))
@@ -280,23 +338,37 @@ def _write_links(
     state = of_the_vehicles(state, network, flow)
     classes = [class_of(link) for link in network.links.values()]
     speed = np.round(state.speed_mps, 3)
-    levels = [level(classes[i], speed[i, b] * 3.6) for i in range(len(links)) for b in range(bins)]
-    pq.write_table(
-        pa.table(
-            {
-                "link_id": pa.array(np.repeat(np.array(links, dtype=object), bins), pa.string()),
-                "bin_start_s": np.tile(window.bin_starts, len(links)),
-                "speed_mps": speed.ravel(),
-                "travel_time_s": np.round(state.travel_time_s, 2).ravel(),
-                "travel_time_low_s": np.round(state.travel_time_low_s, 2).ravel(),
-                "travel_time_high_s": np.round(state.travel_time_high_s, 2).ravel(),
-                "flow_veh": np.round(flow, 2).ravel(),
-                "level": pa.array(levels, pa.string()),
-                "sources": pa.array(state.sources.ravel(), pa.string()),
-            }
-        ),
-        out / "link_state.parquet",
-    )
+    levels = [
+        UNKNOWN if unheard[b] else level(classes[i], speed[i, b] * 3.6)
+        for i in range(len(links))
+        for b in range(bins)
+    ]
+    is_unknown = np.tile(unheard, len(links))
+
+    def told(values: np.ndarray, digits: int, mask: np.ndarray = is_unknown) -> pa.Array:
+        return pa.array(np.round(values, digits).ravel(), mask=mask)
+
+    nobody = np.tile(uncounted, len(links))
+    length = np.array([link.length_m for link in network.links.values()])[:, None]
+    free = length / np.array([link.free_flow_speed_mps for link in network.links.values()])[:, None]
+    times = Times(state.travel_time_s, state.travel_time_low_s, state.travel_time_high_s, free)
+    more = {
+        name: told(values, 3, is_unknown if name.startswith("delay") else nobody)
+        for name, values in derived(flow, times, length).items()
+    }
+    columns = {
+        "link_id": pa.array(np.repeat(np.array(links, dtype=object), bins), pa.string()),
+        "bin_start_s": np.tile(window.bin_starts, len(links)),
+        "speed_mps": told(speed, 3),
+        "travel_time_s": told(state.travel_time_s, 2),
+        "travel_time_low_s": told(state.travel_time_low_s, 2),
+        "travel_time_high_s": told(state.travel_time_high_s, 2),
+        "flow_veh": told(flow, 2, nobody),
+        **more,
+        "level": pa.array(levels, pa.string()),
+        "sources": pa.array(np.where(unheard, "none", state.sources).ravel(), pa.string()),
+    }
+    pq.write_table(pa.table(columns), out / "link_state.parquet")
 
 
 def _write_sources(out: Path, network: RoadNetwork, state: LinkState) -> None:
@@ -344,6 +416,7 @@ def _write_demand(
     counted: list[Counter],
     balance: Balance,
     state: LinkState,
+    uncounted: np.ndarray,
 ) -> None:
     known = {(m.from_link, m.to_link): m.movement_id for m in network.movements.values()}
     flows = movement_flows(weighted, window, lambda a, b: known.get((a, b)))
@@ -353,6 +426,8 @@ def _write_demand(
         if len(c.to_links) == 1 and c.complete
     }
     covered = {c.link_id for c in counted}
+    bins_of = DEMAND_BIN_S // BIN_S
+    unknown = [uncounted[b : b + bins_of].any() for b in range(0, window.bin_count, bins_of)]
     rows = []
     nothing = np.zeros(len(window.demand_bin_starts()))
     for movement in network.movements.values():
@@ -366,12 +441,13 @@ def _write_demand(
             if count is not None and np.isfinite(count[b]):
                 vehicles, source = float(count[b]), "count"
                 error_veh = COUNT_RELATIVE_SD * vehicles
+            row = _demand_row(movement.movement_id, movement.junction_id, int(start))
+            if unknown[b]:
+                rows.append(row | {"source": UNKNOWN})
+                continue
             saturated = _saturated(network, state, movement.from_link, int(start))
-            rows.append(
-                _demand_row(movement.movement_id, movement.junction_id, int(start))
-                | _demand_interval(vehicles, hours, saturated, error_veh)
-                | {"source": source}
-            )
+            demand = _demand_interval(vehicles, hours, saturated, error_veh)
+            rows.append(row | demand | {"source": source})
     schema = pa.schema(
         [
             ("movement_id", pa.string()),
@@ -430,31 +506,32 @@ def _demand_interval(
 
 
 def _write_health(
-    out: Path, feeds: _Feeds, detectors: Detectors, window: Window, health: Health
+    out: Path,
+    feeds: _Feeds,
+    detectors: Detectors,
+    window: Window,
+    useless: frozenset[str],
+    findings: Sequence[Finding],
 ) -> None:
     rows = [
         {"feed": police.FEED, "device_id": d, "code": "dead", "detail": f"junction {j}"}
         for d, j in detectors.dead
-        if d not in health.useless
+        if d not in useless
     ]
     rows += [
-        {
-            "feed": police.FEED,
-            "device_id": "*",
-            "code": "no_data",
-            "detail": f"{start}-{start + BIN_S} s of the day",
-        }
-        for start in window.bin_starts[dark_bins(feeds.police, window)]
+        {"feed": feed, "device_id": "*", "code": "no_data", "detail": detail}
+        for feed, times_s in feeds.times_s.items()
+        for detail in _silences(feed, times_s, window)
     ]
-    rows += [
-        {"feed": name, "device_id": "*", "code": "no_data", "detail": "whole day"}
-        for name, empty in (
-            (checkpoint.FEED, feeds.checkpoint.passes.empty),
-            (internet.FEED, feeds.internet.speeds.empty),
-            (police.FEED, feeds.police.passes.empty),
-        )
-        if empty
-    ]
-    rows += [finding.row() for finding in health.findings]
+    rows += [finding.row() for finding in findings]
     schema = pa.schema([(c, pa.string()) for c in ("feed", "device_id", "code", "detail")])
     pq.write_table(pa.Table.from_pylist(rows, schema), out / "health.parquet")
+
+
+def _silences(feed: str, times_s: np.ndarray, window: Window) -> Iterator[str]:
+    """When a feed said nothing, in words; a city need not have buses."""
+    if len(times_s):
+        for begin, end in stretches_s(silent_bins([times_s], window), window):
+            yield f"{begin}-{end} s of the day"
+    elif feed != transit.FEED:
+        yield "whole day"

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from traffic_brain.errors import ConfigurationError, DataRefused
+from traffic_brain.fusion.outages import filled
 from traffic_brain.fusion.window import Window
 from traffic_brain.model.documents import plans_from_json
 from traffic_brain.model.network import RoadNetwork
@@ -36,6 +37,8 @@ class State:
     trips: (departure in seconds of the day, links) of every vehicle; vehicle_classes: ``car`` or
         ``bus``, in the same order.
     running_plans: junction_id -> the fixed plan that ran.
+
+    What the files do not know, of bins in which no feed spoke, is drawn from the bins around.
     """
 
     service_day: str
@@ -120,4 +123,4 @@ def _state(
 
 
 def _matrix(table: pa.Table, column: str, bins: int) -> np.ndarray:
-    return np.asarray(table[column].to_numpy(), dtype=np.float64).reshape(-1, bins)
+    return filled(np.asarray(table[column].to_numpy(), dtype=np.float64).reshape(-1, bins))

@@ -1,0 +1,1 @@
+"""What becomes of the fused state when sources fail or lie."""

@@ -1,0 +1,1 @@
+"""Saturation flows and running timings found from passes, against what SUMO shows."""

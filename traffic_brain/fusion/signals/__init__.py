@@ -1,0 +1,1 @@
+"""What stop-line passes tell of the signals: the timing that really runs, and saturation flows."""

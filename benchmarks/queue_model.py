@@ -8,8 +8,8 @@ per vehicle (time loss + departure delay): its rank correlation over the plans, 
     python -m benchmarks.queue_model [WORLD ...] [--plans 30] [--seed 1000] [--json FILE]
 
 WORLD is a name or the path of a .sumocfg; without one: cologne8, ingolstadt7 and Bologna. The
-model's constants (``traffic_brain.diagnosis.queue_model.DRIVING``) were chosen looking at seed 1000
-of cologne8 and ingolstadt7; report other seeds.
+model's constants (``traffic_brain.diagnosis.queue_model.HABITS``) were chosen looking at seed 3000
+of cologne1, cologne3, cologne8 and ingolstadt7; report other seeds.
 """
 
 from __future__ import annotations

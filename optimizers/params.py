@@ -16,6 +16,9 @@ class OptimizeParams:
     demand_reserve_ratio: plans are made for this much more demand than was measured.
     progression_ratio: platoons drive at this share of the free-flow speed.
     max_candidates: how many sets of plans go on to the check.
+    refine_evaluations: sets of plans that the joint refinement may try; 0: none. Its queue model is
+        not calibrated to the city in a night: its plans are one more candidate for the check.
+    free_protections: the refinement may let a turn go as a permitted one that is protected today.
     """
 
     common_cycles_s: tuple[int, ...] = (60, 70, 80, 90, 100, 110, 120)
@@ -23,6 +26,8 @@ class OptimizeParams:
     demand_reserve_ratio: float = 1.05
     progression_ratio: float = 0.9
     max_candidates: int = 9
+    refine_evaluations: int = 0
+    free_protections: bool = False
 
     def __post_init__(self) -> None:
         problems = []
@@ -34,5 +39,9 @@ class OptimizeParams:
             problems.append("progression_ratio must lie between 0.3 and 1.2")
         if self.max_candidates < 1:
             problems.append("max_candidates must be at least 1")
+        if self.refine_evaluations < 0:
+            problems.append("refine_evaluations must not be below 0")
+        if self.free_protections and not self.refine_evaluations:
+            problems.append("free_protections needs refine_evaluations")
         if problems:
             raise ConfigurationError("; ".join(problems), "mend the optimise settings")

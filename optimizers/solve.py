@@ -20,6 +20,7 @@ from optimizers.offsets import (
     offset_problem,
 )
 from optimizers.params import OptimizeParams
+from optimizers.refine import Area, RefineParams, refine
 from optimizers.short_links import (
     least_greens_s,
     shortest_worthwhile,
@@ -36,6 +37,9 @@ from traffic_brain.model.reading import read_json, to_json
 from traffic_brain.model.rules import JunctionRulesInput, Severity, judge, retimable, rules_inputs
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import Progress, silent
+
+STARTS = 6
+"""Candidates that the refinement begins from."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,43 @@ def solve(problem: City, params: OptimizeParams, progress: Progress = silent) ->
     progress(0.9, "plans with each junction's own cycle")
     candidates += _kept_cycles(problem, params)
     candidates += _local(problem, params)
-    safe = [c for c in candidates if not _violations(c, problem)]
-    return _varied(safe)[: params.max_candidates]
+    safe = _varied([c for c in candidates if not _violations(c, problem)])
+    if params.refine_evaluations:
+        progress(0.95, "refining jointly on the queue model")
+        safe = [*_refined(safe, problem, params), *safe]
+    return safe[: params.max_candidates]
+
+
+def _refined(
+    candidates: Sequence[Candidate], problem: City, params: OptimizeParams
+) -> list[Candidate]:
+    """The best of the candidates, refined; none where the queue model found nothing better."""
+    window = problem.state.window
+    area = Area(
+        network=problem.network,
+        sites=problem.sites,
+        problems=problem.problems,
+        ways=problem.state.trips,
+        window_s=(window.begin_s, window.end_s),
+        held={j: p for j, p in problem.state.running_plans.items() if j not in problem.problems},
+    )
+    spend = RefineParams(params.refine_evaluations, free_protections=params.free_protections)
+    starts = [candidate.plans for candidate in candidates[:STARTS]]
+    found = refine(area, starts, spend, problem.seed)[:1]
+    name = "refined-freed" if params.free_protections else "refined-kept"
+    words = "protections freed" if params.free_protections else "protections kept"
+    refined = [
+        Candidate(
+            name,
+            f"cycles, splits, offsets and stages refined together, {words}",
+            _named(one.plans, f"{problem.state.service_day}-{name}"),
+            (),
+            one.delay_s_per_veh,
+        )
+        for one in found
+        if one.delay_s_per_veh < one.started_at_s_per_veh
+    ]
+    return [candidate for candidate in refined if not _violations(candidate, problem)]
 
 
 def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -16,3 +16,8 @@ def test_benchmarks_that_are_not_installed_are_told() -> None:
 def test_help_of_feeds(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "feeds", "--help"]) == 0
     assert "--full" in capsys.readouterr().out
+
+
+def test_help_of_plans(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "plans", "--help"]) == 0
+    assert "--redrawn" in capsys.readouterr().out

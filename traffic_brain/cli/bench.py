@@ -49,6 +49,74 @@ def feeds(
         measuring.write_figures(figures, figures_file)
 
 
+@command.command("plans")
+@click.option(
+    "--maps",
+    default="cologne1,cologne3,cologne8,ingolstadt1,ingolstadt7",
+    show_default=True,
+    help="Worlds by name, or paths of .sumocfg files, with commas between.",
+)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--redrawn",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Also so many days on which trips are drawn anew, each up to 120 s off.",
+)
+@click.option(
+    "--contenders", metavar="NAMES", help="Only these, with semicolons between; default: all."
+)
+@click.option(
+    "--out",
+    type=options.TARGET,
+    default="bench-plans",
+    show_default=True,
+    help="Figures, table, and a file per run: what is there already is not run again.",
+)
+@click.option(
+    "--evaluations",
+    type=click.IntRange(min=1),
+    default=600,
+    show_default=True,
+    help="What each round of our search may spend.",
+)
+@options.seed
+def plans(
+    maps: str,
+    seeds: int,
+    redrawn: int,
+    contenders: str | None,
+    out: Path,
+    evaluations: int,
+    seed: int,
+) -> None:
+    """Plans from true demand in SUMO: those in file, of SUMO's tools, greedy control, ours."""
+    from traffic_brain.cli.progress import bars_or_lines
+    from traffic_brain.errors import ConfigurationError
+
+    measuring = _benchmark("benchmarks.plans.measure")
+    named = [c.strip() for c in contenders.split(";")] if contenders else measuring.CONTENDERS
+    unknown = sorted(set(named) - set(measuring.CONTENDERS))
+    if unknown:
+        raise ConfigurationError(
+            f"no contender is called {', '.join(unknown)}",
+            f"known are: {'; '.join(measuring.CONTENDERS)}",
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    with bars_or_lines().stage("bench") as progress:
+        rows = measuring.measure(
+            [name.strip() for name in maps.split(",")],
+            seeds,
+            out,
+            contenders=named,
+            redrawn=redrawn,
+            search=measuring.Search(seed=seed, evaluations=evaluations),
+            progress=progress,
+        )
+    click.echo(measuring.markdown(rows), nl=False)
+
+
 def _benchmark(module: str) -> Any:
     """The benchmark's module; benchmarks are no part of what is installed."""
     from traffic_brain.errors import ConfigurationError

@@ -19,19 +19,40 @@ from traffic_brain.cli import options, output
     type=options.FOLDER,
     help="A folder from `traffic-brain diagnose`; without it, the diagnosis is made on the way.",
 )
+@click.option(
+    "--refine",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Refine cycles, splits, offsets and stages together: N sets of plans on the queue model.",
+)
+@click.option(
+    "--free-protections",
+    is_flag=True,
+    help="With --refine: a turn that is protected today may become a permitted one.",
+)
 @options.seed
 @options.as_json
 def command(
-    city: Path, state: Path, plans: Path, report: Path | None, seed: int, as_json: bool
+    city: Path,
+    state: Path,
+    plans: Path,
+    report: Path | None,
+    refine: int,
+    free_protections: bool,
+    seed: int,
+    as_json: bool,
 ) -> None:
     """Find better plans for the demand in STATE; write PLANS."""
     from optimizers.params import OptimizeParams
     from traffic_brain.nightly.runner import Nobody, run_stage
     from traffic_brain.nightly.stages import diagnose_stage, optimize_stage
 
+    params = OptimizeParams(refine_evaluations=refine, free_protections=free_protections)
     with tempfile.TemporaryDirectory() as temporary:
         if report is None:
             report = Path(temporary, "diagnosis")
             run_stage(diagnose_stage(city, state, report), Nobody())
-        stage = optimize_stage(city, state, report, plans, seed=seed, params=OptimizeParams())
+        stage = optimize_stage(city, state, report, plans, seed=seed, params=params)
         output.make(stage, as_json=as_json)

@@ -5,7 +5,9 @@ its turn departs, and leaves the stop line in order, when the lamp is green, the
 passed, nobody has the right of way over it, and the lane that it drives into has room. Room follows
 Newell's simplified kinematic wave (Transportation Research B 27, 1993): the n-th vehicle enters a
 lane of p places no earlier than the (n − p)-th has left it and the gap has travelled back. So
-queues have lengths, block what lies behind them, and dissolve from the front.
+queues have lengths, block what lies behind them, and dissolve from the front. Who turns across a
+stream waits for a gap beyond the stop line, in the middle of the junction, as many as fit there,
+and goes at the latest when the stream's green has ended.
 
 What it leaves out: changes of lane on the way, speeds that vary, pedestrians in the way of turning
 vehicles, the right of way at junctions without lamps.
@@ -46,6 +48,8 @@ class Streets(NamedTuple):
     """[connection] its signal group in the city's order, or ``NONE``."""
     connection_headway_s: NDArray[np.float64]
     """[connection] between two vehicles that leave a standing queue."""
+    connection_pocket: NDArray[np.int32]
+    """[connection] vehicles that can wait for a gap beyond the stop line, in nobody's way."""
     foe_start: NDArray[np.int32]
     """[connection + 1]"""
     foe: NDArray[np.int32]
@@ -140,6 +144,14 @@ class _Now(NamedTuple):
     """[lane]"""
     gave_way: NDArray[np.bool_]
     """[lane] its head was waiting for a gap in the second before."""
+    pocket_head: NDArray[np.int32]
+    """[connection] who waits for a gap beyond the stop line."""
+    pocket_tail: NDArray[np.int32]
+    """[connection]"""
+    pocket_inside: NDArray[np.int32]
+    """[connection]"""
+    pocket_exit_s: NDArray[np.float64]
+    """[connection] when the next can leave, by the headway."""
     behind: NDArray[np.int32]
     """[vehicle] who follows in the lane or at the door."""
     step: NDArray[np.int32]
@@ -148,6 +160,8 @@ class _Now(NamedTuple):
     """[vehicle] when it is at its stop line, unhindered."""
     owed_s: NDArray[np.float64]
     """[vehicle] what it will still lose while it accelerates."""
+    waits_since_s: NDArray[np.float64]
+    """[vehicle] who waits on a junction: when it was at its stop line, unhindered."""
 
 
 @njit(cache=True)
@@ -172,6 +186,7 @@ def run_queues(
     doors = np.empty(links, np.int32)
     door_count = 0
     due = 0
+    pockets = np.flatnonzero(streets.connection_pocket).astype(np.int32)
     for t in range(begin_s, end_s):
         while due < journeys.depart_s.shape[0] and journeys.depart_s[due] < t + 1:
             link = journeys.step_link[journeys.step_start[due]]
@@ -197,6 +212,13 @@ def run_queues(
                 doors[still] = link
                 still += 1
         door_count = still
+        for i in range(pockets.shape[0]):
+            connection = pockets[i]
+            while now.pocket_head[connection] != NONE:
+                if not _leave_pocket(
+                    streets, lamps, journeys, driving, now, measures, connection, t
+                ):
+                    break
         for lane in range(now.head.shape[0]):
             while now.wake_s[lane] < t + 1:
                 if not _leave(streets, lamps, journeys, driving, now, measures, lane, t):
@@ -249,6 +271,7 @@ def choose_lanes(
 @njit(cache=True)
 def _empty_streets(streets: Streets, journeys: Journeys) -> _Now:
     lanes, vehicles = streets.lane_places.shape[0], journeys.depart_s.shape[0]
+    connections = streets.connection_lane.shape[0]
     ring_start = np.zeros(lanes + 1, np.int64)
     for lane in range(lanes):
         ring_start[lane + 1] = ring_start[lane] + streets.lane_places[lane]
@@ -264,9 +287,14 @@ def _empty_streets(streets: Streets, journeys: Journeys) -> _Now:
         np.full(lanes, -NEVER),
         np.full(lanes, -NEVER),
         np.zeros(lanes, np.bool_),
+        np.full(connections, NONE, np.int32),
+        np.full(connections, NONE, np.int32),
+        np.zeros(connections, np.int32),
+        np.full(connections, -NEVER),
         np.full(vehicles, NONE, np.int32),
         journeys.step_start[:-1].copy(),
         np.full(vehicles, NEVER),
+        np.zeros(vehicles),
         np.zeros(vehicles),
     )
 
@@ -335,35 +363,123 @@ def _leave(
             now.next_exit_s[lane] = max(now.next_exit_s[lane], t + driving.start_loss_s)
             now.wake_s[lane] = max(now.ready_s[vehicle], now.next_exit_s[lane])
             at_s = max(at_s, now.wake_s[lane])
-            if at_s >= t + 1:
-                return False
-        if shown == PERMITTED and _gives_way(
-            streets, lamps, journeys, driving, now, connection, at_s, t
-        ):
-            now.gave_way[lane] = True
+        at_s = max(at_s, now.pocket_exit_s[connection])
+        if at_s >= t + 1:
             return False
+        if now.pocket_head[connection] != NONE or (
+            shown == PERMITTED
+            and _gives_way(streets, lamps, journeys, driving, now, connection, at_s, t)
+        ):
+            goes_inside: bool = (
+                now.pocket_inside[connection] < streets.connection_pocket[connection]
+            )
+            now.gave_way[lane] = not goes_inside
+            if goes_inside:
+                _wait_inside(streets, journeys, driving, now, measures, connection, lane, at_s)
+            return goes_inside
     target = _lane_with_room(streets, journeys, driving, now, step + 1, t + 1.0)
     if target == NONE:
         measures.link_blocked_s[journeys.step_link[step + 1]] += 1.0
         return False
     at_s = max(at_s, _room_s(streets, driving, now, target))
-    now.next_entry_s[target] = at_s + driving.entry_s
     waited_s = at_s - now.ready_s[vehicle]
+    headway_s = streets.connection_headway_s[connection]
+    _depart(streets, journeys, driving, now, measures, lane, step, at_s, headway_s)
+    # In a queue that moves up between stop lines without lamps nobody starts from rest.
+    stood_s = waited_s if group != NONE else 0.0
+    _cross(streets, journeys, driving, now, measures, vehicle, target, at_s, waited_s, stood_s)
+    return True
+
+
+@njit(cache=True)
+def _wait_inside(
+    streets: Streets,
+    journeys: Journeys,
+    driving: Driving,
+    now: _Now,
+    measures: Measures,
+    connection: int,
+    lane: int,
+    at_s: float,
+) -> None:
+    """Let the head of a lane pass the stop line and wait for its gap on the junction."""
+    vehicle = now.head[lane]
+    step = now.step[vehicle]
+    headway_s = streets.connection_headway_s[connection]
+    _depart(streets, journeys, driving, now, measures, lane, step, at_s, headway_s)
+    if now.pocket_head[connection] == NONE:
+        now.pocket_head[connection] = vehicle
+    else:
+        now.behind[now.pocket_tail[connection]] = vehicle
+    now.pocket_tail[connection] = vehicle
+    now.pocket_inside[connection] += 1
+    now.waits_since_s[vehicle] = now.ready_s[vehicle]
+    now.ready_s[vehicle] = at_s
+
+
+@njit(cache=True)
+def _leave_pocket(
+    streets: Streets,
+    lamps: Lamps,
+    journeys: Journeys,
+    driving: Driving,
+    now: _Now,
+    measures: Measures,
+    connection: int,
+    t: int,
+) -> bool:
+    """Let who waits on the junction go on within second ``t`` if nobody comes, in red too."""
+    vehicle = now.pocket_head[connection]
+    at_s = max(float(t), now.ready_s[vehicle], now.pocket_exit_s[connection])
+    if at_s >= t + 1:
+        return False
+    if _gives_way(streets, lamps, journeys, driving, now, connection, at_s, t):
+        return False
+    step = now.step[vehicle]
+    target = _lane_with_room(streets, journeys, driving, now, step + 1, t + 1.0)
+    if target == NONE:
+        measures.link_blocked_s[journeys.step_link[step + 1]] += 1.0
+        return False
+    at_s = max(at_s, _room_s(streets, driving, now, target))
+    follower = now.behind[vehicle]
+    now.behind[vehicle] = NONE
+    now.pocket_head[connection] = follower
+    now.pocket_inside[connection] -= 1
+    now.pocket_exit_s[connection] = at_s + streets.connection_headway_s[connection]
+    measures.step_delay_s[step] += at_s - now.ready_s[vehicle]
+    measures.step_leave_s[step] = at_s
+    waited_s = at_s - now.waits_since_s[vehicle]
+    _cross(streets, journeys, driving, now, measures, vehicle, target, at_s, waited_s, waited_s)
+    return True
+
+
+@njit(cache=True, inline="always")
+def _cross(
+    streets: Streets,
+    journeys: Journeys,
+    driving: Driving,
+    now: _Now,
+    measures: Measures,
+    vehicle: int,
+    target: int,
+    at_s: float,
+    waited_s: float,
+    stood_s: float,
+) -> None:
+    """Drive over the junction from ``at_s`` on, and join the lane ``target``."""
+    step = now.step[vehicle]
+    turn = journeys.step_turn[step]
+    now.next_entry_s[target] = at_s + driving.entry_s
     if waited_s > driving.stop_loss_s:
         measures.turn_stops[turn] += 1
     # Whoever stopped accelerates over the next metres, and at most doubles the time for them.
-    # In a queue that moves up between stop lines without lamps nobody starts from rest.
-    stood_s = waited_s if group != NONE else 0.0
     owed_s = min(driving.stop_loss_s, now.owed_s[vehicle] + stood_s)
     run_s = streets.turn_run_s[turn] + streets.link_run_s[journeys.step_link[step + 1]]
     loss_s = min(owed_s, run_s)
     now.owed_s[vehicle] = owed_s - loss_s
-    headway_s = streets.connection_headway_s[connection]
-    _depart(streets, journeys, driving, now, measures, lane, step, at_s, headway_s)
     measures.step_delay_s[step] += loss_s
     now.step[vehicle] = step + 1
     _join(streets, journeys, driving, now, target, vehicle, at_s + run_s + loss_s)
-    return True
 
 
 @njit(cache=True, inline="always")
@@ -535,6 +651,12 @@ def _close(
         vehicle = now.head[lane]
         while vehicle != NONE:
             measures.step_delay_s[now.step[vehicle]] += max(0.0, end_s - now.ready_s[vehicle])
+            vehicle = now.behind[vehicle]
+    for connection in range(now.pocket_head.shape[0]):
+        vehicle = now.pocket_head[connection]
+        while vehicle != NONE:
+            measures.step_delay_s[now.step[vehicle]] += max(0.0, end_s - now.ready_s[vehicle])
+            measures.step_leave_s[now.step[vehicle]] = 0.0
             vehicle = now.behind[vehicle]
     for link in range(door_head.shape[0]):
         vehicle = door_head[link]

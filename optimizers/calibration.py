@@ -1,0 +1,154 @@
+"""The queue model fitted to an area: on some plans whose delay is known, proven on others.
+
+A model that is not calibrated gets exploited: the search finds what it does wrong. So it is fitted
+to every second one of a set of plans, and trusted only if it ranks the others as they were
+measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from traffic_brain.diagnosis.queue_model import (
+    HABITS,
+    Habits,
+    Way,
+    journeys,
+    lamps,
+    simulate,
+    street_map,
+)
+from traffic_brain.errors import DataRefused
+from traffic_brain.kernels.queues import Driving
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.signals import SignalPlan
+
+Plans = Mapping[str, SignalPlan]
+
+LEAST_RANK_CORRELATION = 0.85
+"""On held-out plans; below it the model is not fit to refine with."""
+LEAST_PLANS = 8
+HEADWAYS_S = (1.6, 1.75, 1.9, 2.0, 2.15, 2.3)
+TURNING_RATIOS = (1.0, 1.15, 1.35, 1.5)
+LEAST_PLACES = (2, 3, 4)
+GAPS_S = (1.5, 2.0, 2.5, 3.5)
+START_LOSSES_S = (0.0, 0.5, 1.0, 1.5)
+STOP_LOSSES_S = (2.0, 3.2, 4.5)
+USED_YELLOWS_S = (0, 1, 2)
+PASSES = 2
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Habits of an area, and how well the model then ranks plans it was not fitted to."""
+
+    habits: Habits
+    held_out_rank_correlation: float
+    """Spearman's."""
+    held_out_ratio: float
+    """Median of the model's delay over the measured one."""
+    fitted_plans: int
+    held_out_plans: int
+
+    @property
+    def trusted(self) -> bool:
+        """Whether plans may be refined with it."""
+        return self.held_out_rank_correlation >= LEAST_RANK_CORRELATION
+
+
+def calibrate(
+    network: RoadNetwork,
+    ways: Iterable[Way],
+    window_s: tuple[int, int],
+    plans: Sequence[Plans],
+    delays_s: Sequence[float],
+) -> Calibration:
+    """Fit the habits to every second plan; judge them on the others.
+
+    Args:
+        delays_s: mean delay per vehicle of each set of plans, measured on the same ``ways``.
+
+    Raises:
+        DataRefused: fewer than ``LEAST_PLANS`` plans, or a delay that is no positive number.
+    """
+    measured = np.asarray(delays_s, dtype=np.float64)
+    if len(plans) < LEAST_PLANS or len(plans) != len(measured):
+        raise DataRefused(
+            f"{len(plans)} plans with {len(measured)} delays are too few to calibrate with",
+            f"measure {LEAST_PLANS} or more",
+        )
+    if not (np.isfinite(measured) & (measured > 0)).all():
+        raise DataRefused("a measured delay is no positive number", "measure again")
+    listed = list(ways)
+    predicted = _Predictions(network, listed, window_s, plans)
+    fit, held_out = slice(0, None, 2), slice(1, None, 2)
+    habits = HABITS
+    best = _misfit(predicted.of(habits, fit), measured[fit])
+    for _ in range(PASSES):
+        before = habits
+        for name, value in _one_by_one():
+            other = _with(habits, name, value)
+            misfit = _misfit(predicted.of(other, fit), measured[fit])
+            if misfit < best - 1e-9:
+                habits, best = other, misfit
+        if habits == before:
+            break
+    model = predicted.of(habits, held_out)
+    return Calibration(
+        habits=habits,
+        held_out_rank_correlation=float(stats.spearmanr(model, measured[held_out]).statistic),
+        held_out_ratio=float(np.median(model / measured[held_out])),
+        fitted_plans=len(measured[fit]),
+        held_out_plans=len(measured[held_out]),
+    )
+
+
+@dataclass(frozen=True)
+class _Predictions:
+    network: RoadNetwork
+    ways: list[Way]
+    window_s: tuple[int, int]
+    plans: Sequence[Plans]
+
+    def of(self, habits: Habits, which: slice) -> np.ndarray:
+        """float64[plan] s/veh."""
+        city = street_map(self.network, habits)
+        driven = journeys(city, self.ways)
+        runs = (simulate(city, lamps(city, p), driven, *self.window_s) for p in self.plans[which])
+        return np.maximum([run.delay_s_per_veh for run in runs], 1e-6)
+
+
+def _misfit(model: np.ndarray, measured: np.ndarray) -> float:
+    """Plans in the wrong order, scatter of the differences, and, less, the ratio's distance from 1.
+
+    What all plans have in common (a give-way sign somewhere) tells nothing between them.
+    """
+    rank = float(stats.spearmanr(model, measured).statistic)
+    wrong = 1.0 - (rank if np.isfinite(rank) else 0.0)
+    scatter = float((model - measured).std() / measured.mean())
+    return wrong + scatter + 0.1 * abs(float(np.median(np.log(model / measured))))
+
+
+def _one_by_one() -> list[tuple[str, float]]:
+    tried: dict[str, Sequence[float]] = {
+        "through_headway_s": HEADWAYS_S,
+        "turning_ratio": TURNING_RATIOS,
+        "used_yellow_s": USED_YELLOWS_S,
+        "least_places": LEAST_PLACES,
+        "gap_s": GAPS_S,
+        "start_loss_s": START_LOSSES_S,
+        "stop_loss_s": STOP_LOSSES_S,
+    }
+    return [(name, value) for name, values in tried.items() for value in values]
+
+
+def _with(habits: Habits, name: str, value: float) -> Habits:
+    if name in Driving._fields:
+        return replace(habits, driving=habits.driving._replace(**{name: value}))
+    changes: dict[str, Any] = {name: value}
+    return replace(habits, **changes)

@@ -1,0 +1,337 @@
+"""Joint refinement: cycles, splits, offsets and stages together, on the queue model of the area.
+
+From plans that are good already the search draws one change after another: seconds from one green
+to another, an offset, a junction's or a whole group's cycle, two stages in each other's place, a
+stage less or more. Every set of plans drives the same draws of the demand (common random numbers),
+so that what differs is the plans. A change for the worse is taken now and then, ever more seldom
+(simulated annealing: Kirkpatrick, Gelatt, Vecchi, Science 220, 1983); what is handed back is the
+best seen. The budget is counted in evaluations, never in seconds: same seed, same plan.
+
+Every plan passes the rules, every least green that the other optimisers keep is kept, and a turn
+that is protected today stays protected unless the planner frees it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import exp
+
+import numpy as np
+
+from optimizers.splits import JunctionProblem
+from optimizers.stage_choice import keeps_rights, other_choices, permitted_too, with_stages
+from traffic_brain.diagnosis.queue_model import (
+    HABITS,
+    Habits,
+    Way,
+    journeys,
+    lamps,
+    simulate,
+    street_map,
+)
+from traffic_brain.errors import ConfigurationError
+from traffic_brain.kernels.queues import Journeys
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.rules import JunctionRulesInput, judge, violations
+from traffic_brain.model.signals import SignalPlan, Stage
+
+Plans = Mapping[str, SignalPlan]
+
+SPREAD_S = 30.0
+"""In a draw of the demand each vehicle leaves up to so much earlier or later."""
+REDRAWN_PROB = 0.2
+"""Probability that a vehicle of a draw is another one, drawn from the whole day."""
+SHORTEST_CYCLE_S, LONGEST_CYCLE_S = 20, 180
+TRIES = 60
+"""Changes drawn that fit nowhere, after which the search gives up."""
+SECONDS = (1, 1, 2, 2, 3, 4, 6, 8)
+
+
+@dataclass(frozen=True)
+class RefineParams:
+    """What the search may spend and change.
+
+    evaluations: sets of plans driven through the model, all draws of one counting once.
+    draws: draws of the demand that every set of plans drives.
+    free_protections: a protected turn may become a permitted one.
+    first_heat, last_heat: worsening, as a share of the delay, that is taken with probability 1/e at
+        the beginning and at the end.
+    """
+
+    evaluations: int = 600
+    draws: int = 2
+    free_protections: bool = False
+    first_heat: float = 0.006
+    last_heat: float = 0.0003
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.evaluations < 1:
+            problems.append("evaluations must be at least 1")
+        if self.draws < 1:
+            problems.append("draws must be at least 1")
+        if not 0.0 < self.last_heat <= self.first_heat < 1.0:
+            problems.append("heats must fall and lie between 0 and 1")
+        if problems:
+            raise ConfigurationError("; ".join(problems), "mend the refinement's settings")
+
+
+@dataclass(frozen=True)
+class Refined:
+    """The best plans seen from one start, and what the model says of them and of the start."""
+
+    plans: Plans
+    delay_s_per_veh: float
+    started_at_s_per_veh: float
+    evaluations: int
+
+
+@dataclass(frozen=True, eq=False)
+class Area:
+    """Junctions refined together and the model that judges them; built once per night."""
+
+    network: RoadNetwork
+    sites: Mapping[str, JunctionRulesInput]
+    problems: Mapping[str, JunctionProblem]
+    ways: Sequence[Way]
+    window_s: tuple[int, int]
+    held: Plans
+    """Plans of junctions that are not retimed."""
+    habits: Habits = HABITS
+
+    @cached_property
+    def least_greens_s(self) -> Mapping[str, Mapping[str, int]]:
+        """By junction and picture of a stage in service."""
+        return {
+            j: {s.picture: int(g) for s, g in zip(p.plan.stages, p.least_s, strict=True)}
+            for j, p in self.problems.items()
+        }
+
+
+class Judge:
+    """The delay of plans over a fixed set of draws of the demand; counts what it was asked."""
+
+    def __init__(self, area: Area, draws: int, seed: int) -> None:
+        self.area = area
+        self.evaluations = 0
+        self._city = street_map(area.network, area.habits)
+        self._draws = [self._drawn(np.random.default_rng((seed, k))) for k in range(draws)]
+
+    def _drawn(self, rng: np.random.Generator) -> Journeys:
+        ways, count = self.area.ways, len(self.area.ways)
+        others = np.where(
+            rng.random(count) < REDRAWN_PROB,
+            rng.integers(0, max(count, 1), count),
+            np.arange(count),
+        )
+        spread = rng.uniform(-SPREAD_S, SPREAD_S, count)
+        begin_s, end_s = self.area.window_s
+        drawn = [
+            (min(max(ways[i][0] + s, begin_s), end_s - 1.0), ways[i][1])
+            for i, s in zip(others.tolist(), spread.tolist(), strict=True)
+        ]
+        return journeys(self._city, drawn)
+
+    def delay_s_per_veh(self, plans: Plans) -> float:
+        """Mean over all draws."""
+        self.evaluations += 1
+        shown = lamps(self._city, {**self.area.held, **plans})
+        runs = (simulate(self._city, shown, driven, *self.area.window_s) for driven in self._draws)
+        return float(np.mean([run.delay_s_per_veh for run in runs]))
+
+
+def refine(area: Area, starts: Sequence[Plans], params: RefineParams, seed: int) -> list[Refined]:
+    """Refine the best of ``starts``; the best result first, none where nothing may be retimed.
+
+    Each start is looked at once; the best three share a third of the evaluations that are left,
+    and the best of what came out gets the rest. Starts are taken as they are: what is changed
+    keeps the rules, what is not changed is not judged here.
+    """
+    if not area.problems:
+        return []
+    asked = Judge(area, params.draws, seed)
+    rng = np.random.default_rng((seed, 1_000_003))
+    scored = sorted(
+        ((asked.delay_s_per_veh(plans), i) for i, plans in enumerate(starts)),
+        key=lambda pair: pair,
+    )[:3]
+    each = max((params.evaluations - asked.evaluations) // 3 // max(len(scored), 1), 1)
+    found = [
+        _anneal(area, asked, starts[i], delay, each, params, rng, params.first_heat)
+        for delay, i in scored
+    ]
+    found.sort(key=lambda one: one.delay_s_per_veh)
+    rest = params.evaluations - asked.evaluations
+    if found and rest > 0:
+        heat = (params.first_heat * params.last_heat) ** 0.5
+        first = found[0]
+        last = _anneal(area, asked, first.plans, first.delay_s_per_veh, rest, params, rng, heat)
+        last = replace(last, started_at_s_per_veh=first.started_at_s_per_veh)
+        found = [last, *found]
+    return found
+
+
+def _anneal(
+    area: Area,
+    asked: Judge,
+    start: Plans,
+    delay_s: float,
+    budget: int,
+    params: RefineParams,
+    rng: np.random.Generator,
+    first_heat: float,
+) -> Refined:
+    current, current_s = dict(start), delay_s
+    best, best_s = current, current_s
+    for k in range(budget):
+        heat = first_heat * (params.last_heat / first_heat) ** (k / budget)
+        changed = _changed(area, current, params, rng)
+        if changed is None:
+            break
+        proposal = {**current, **changed}
+        proposal_s = asked.delay_s_per_veh(proposal)
+        worse = (proposal_s - current_s) / max(current_s, 1e-9)
+        if worse <= 0 or rng.random() < exp(-worse / heat):
+            current, current_s = proposal, proposal_s
+        if current_s < best_s:
+            best, best_s = current, current_s
+    return Refined(best, best_s, delay_s, budget)
+
+
+def _changed(
+    area: Area, plans: Plans, params: RefineParams, rng: np.random.Generator
+) -> dict[str, SignalPlan] | None:
+    """Junctions whose plans change by one draw; None where nothing could be drawn."""
+    names = sorted(plans.keys() & area.problems.keys())
+    for _ in range(TRIES):
+        junction_id = names[int(rng.integers(len(names)))]
+        plan = plans[junction_id]
+        draw = rng.random()
+        proposed: dict[str, SignalPlan | None]
+        if draw < 0.35:
+            proposed = {junction_id: _trade(plan, rng)}
+        elif draw < 0.65:
+            proposed = {junction_id: _shift(plan, rng)}
+        elif draw < 0.75:
+            proposed = {junction_id: _lengthen(plan, rng)}
+        elif draw < 0.85:
+            proposed = _new_cycle([plans[j] for j in names], plan.cycle_s, rng)
+        else:
+            proposed = {junction_id: _restage(area, plan, params, rng)}
+        fitting = {
+            j: new
+            for j, new in proposed.items()
+            if new is not None and new != plans[j] and _allowed(area, new, params)
+        }
+        if len(fitting) == len(proposed):
+            return fitting
+    return None
+
+
+def _trade(plan: SignalPlan, rng: np.random.Generator) -> SignalPlan:
+    """Seconds from one green to another; the other stages start as before."""
+    i, j = rng.permutation(len(plan.stages))[:2].tolist()
+    seconds = int(rng.choice(SECONDS))
+    greens = list(plan.greens_s)
+    greens[i] -= seconds
+    greens[j] += seconds
+    return _started(plan.with_greens(tuple(greens), plan.plan_id), plan.first_stage_offset_s)
+
+
+def _shift(plan: SignalPlan, rng: np.random.Generator) -> SignalPlan:
+    seconds = int(rng.choice(SECONDS)) if rng.random() < 0.7 else int(rng.integers(plan.cycle_s))
+    return plan.with_offset(plan.offset_s + (seconds if rng.random() < 0.5 else -seconds))
+
+
+def _lengthen(plan: SignalPlan, rng: np.random.Generator) -> SignalPlan:
+    """One green longer or shorter, and the cycle with it."""
+    greens = list(plan.greens_s)
+    seconds = int(rng.choice(SECONDS))
+    greens[int(rng.integers(len(greens)))] += seconds if rng.random() < 0.5 else -seconds
+    if min(greens) < 1:
+        return plan
+    return _started(plan.with_greens(tuple(greens), plan.plan_id), plan.first_stage_offset_s)
+
+
+def _new_cycle(
+    plans: Sequence[SignalPlan], cycle_s: int, rng: np.random.Generator
+) -> dict[str, SignalPlan | None]:
+    """All junctions of one cycle take another, greens and offsets in proportion."""
+    seconds = int(rng.choice((1, 2, 3, 4, 6, 8, 12)))
+    wanted = cycle_s + (seconds if rng.random() < 0.5 else -seconds)
+    return {p.junction_id: _scaled(p, wanted) for p in plans if p.cycle_s == cycle_s}
+
+
+def _scaled(plan: SignalPlan, cycle_s: int) -> SignalPlan | None:
+    clearance_s = sum(stage.clearance_s for stage in plan.stages)
+    room_s = cycle_s - clearance_s
+    if room_s < sum(stage.min_green_s for stage in plan.stages):
+        return None
+    least = [stage.min_green_s for stage in plan.stages]
+    greens = [
+        max(low, round(g * room_s / sum(plan.greens_s)))
+        for g, low in zip(plan.greens_s, least, strict=True)
+    ]
+    while sum(greens) != room_s:
+        if sum(greens) < room_s:
+            greens[greens.index(max(greens))] += 1
+        else:
+            spare = [g - low for g, low in zip(greens, least, strict=True)]
+            greens[spare.index(max(spare))] -= 1
+    changed = plan.with_greens(tuple(greens), plan.plan_id)
+    return _started(changed, round(plan.first_stage_offset_s * cycle_s / plan.cycle_s))
+
+
+def _restage(
+    area: Area, plan: SignalPlan, params: RefineParams, rng: np.random.Generator
+) -> SignalPlan | None:
+    """Other stages in about the same cycle; who comes new takes its share of the greens."""
+    in_service = area.problems[plan.junction_id].plan
+    library: dict[str, Stage] = {s.picture: s for s in in_service.stages}
+    if params.free_protections:
+        junction = area.network.junctions[plan.junction_id]
+        movements = area.network.movements_at[plan.junction_id]
+        for stage in in_service.stages:
+            more = permitted_too(stage, junction, movements)
+            library.setdefault(more.picture, more)
+    choices = list(
+        other_choices(
+            plan.stages, in_service, list(library.values()), freed=params.free_protections
+        )
+    )
+    if not choices:
+        return None
+    chosen = choices[int(rng.integers(len(choices)))]
+    shown = {stage.picture for stage in plan.stages}
+    fresh = [
+        replace(s, green_s=max(s.min_green_s, 6)) if s.picture not in shown else s for s in chosen
+    ]
+    changed = replace(
+        with_stages(in_service, fresh, area.sites[plan.junction_id].intergreen_s),
+        plan_id=plan.plan_id,
+    )
+    cycle_s = plan.cycle_s if rng.random() < 0.7 else changed.cycle_s
+    fitted = _scaled(changed, cycle_s)
+    return fitted and _started(fitted, plan.first_stage_offset_s)
+
+
+def _started(plan: SignalPlan, first_stage_s: int) -> SignalPlan:
+    """The plan with its first stage's green from this second on."""
+    return plan.with_offset(first_stage_s + plan.stage_start_s(plan.coordinated_stage_idx))
+
+
+def _allowed(area: Area, plan: SignalPlan, params: RefineParams) -> bool:
+    """Whether the plan may run: limits of green first, for they are quick, then every rule."""
+    if not SHORTEST_CYCLE_S <= plan.cycle_s <= LONGEST_CYCLE_S:
+        return False
+    least = area.least_greens_s[plan.junction_id]
+    for stage in plan.stages:
+        low = max(stage.min_green_s, least.get(stage.picture, 0))
+        if not low <= stage.green_s <= stage.max_green_s:
+            return False
+    in_service = area.problems[plan.junction_id].plan
+    if not keeps_rights(plan.stages, in_service, freed=params.free_protections):
+        return False
+    return not violations(judge(plan, area.sites[plan.junction_id], in_service))

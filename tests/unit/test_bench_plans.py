@@ -1,0 +1,58 @@
+"""The benchmark of plans: what was run is not run again; the table tells what was stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.plans.greedy import _between
+from benchmarks.plans.store import Figures, Store
+from benchmarks.plans.table import markdown
+from traffic_brain.cli import main
+
+
+def test_a_run_is_made_once(tmp_path: Path) -> None:
+    store, calls = Store(tmp_path / "runs"), []
+
+    def answer() -> Figures:
+        calls.append(1)
+        return {"delay_s_per_veh": 12.5}
+
+    first = store.once({"map": "a", "seed": 1}, answer)
+    assert store.once({"seed": 1, "map": "a"}, answer) == first
+    assert len(calls) == 1
+    store.once({"map": "a", "seed": 2}, answer)
+    assert len(calls) == 2
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+
+
+def test_a_run_that_is_broken_off_leaves_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+
+    def broken() -> Figures:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.once({"map": "a"}, broken)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_means_medians_and_failures_stand_in_the_table() -> None:
+    one = {"map": "m", "demand": "recorded", "contender": "ours", "not_inserted": 0, "cpu_s": 1.0}
+    rows = [one | {"delay_s_per_veh": s} for s in (10.0, 11.0, 30.0)]
+    rows.append({"map": "m", "demand": "recorded", "contender": "tool", "failed": "crashed"})
+    lines = markdown(rows).splitlines()
+    assert lines[2].startswith("| m | recorded | ours | 3 | 17.0 | [")
+    assert "| 11.0 | 0.0 | 1.0 |" in lines[2]
+    assert "fails" in lines[3]
+
+
+def test_who_loses_green_gets_yellow() -> None:
+    assert _between("GgrG", "rGGG") == "ygrG"
+
+
+def test_a_contender_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["bench", "plans", "--contenders", "nobody", "--out", str(tmp_path / "out")])
+    assert code == 3
+    assert "no contender is called nobody" in capsys.readouterr().err

@@ -1,0 +1,171 @@
+"""Joint refinement: stages that the rules accept, a model that must be fit, and the search."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from optimizers.calibration import calibrate
+from optimizers.params import OptimizeParams
+from optimizers.refine import Area, Judge, RefineParams, refine
+from optimizers.solve import City, read_problem, solve
+from optimizers.stage_choice import keeps_rights, other_choices, permitted_too, with_stages
+from tests.unit.short_night import ShortNight
+from traffic_brain.diagnosis.queue_model import Habits, journeys, lamps, simulate, street_map
+from traffic_brain.errors import ConfigurationError, DataRefused
+from traffic_brain.model.network import Junction, Movement, Turn
+from traffic_brain.model.rules import JunctionRulesInput, judge, violations
+from traffic_brain.model.signals import Interval, SignalPlan, Stage
+
+FEW = OptimizeParams(common_cycles_s=(60,), max_candidates=3)
+
+
+# --- stages: groups 0 main, 1 main's left turn, 2 oncoming, 3 side -----------------------------
+
+
+def four_stages() -> SignalPlan:
+    return SignalPlan(
+        "j",
+        "p",
+        (
+            Stage("GgGr", 30, (Interval(3, "ygyr"),), 5, 60),
+            Stage("rGrr", 6, (Interval(3, "ryrr"),), 5, 60),
+            Stage("rrrG", 20, (Interval(3, "rrry"),), 5, 60),
+        ),
+    )
+
+
+def junction() -> Junction:
+    conflicts = frozenset({(0, 3), (1, 2), (1, 3), (2, 3)})
+    return Junction("j", "j", 0, 0, ("j",), 4, conflicts, frozenset({(1, 2)}), four_stages())
+
+
+def movements() -> list[Movement]:
+    ways = [("m", Turn.THROUGH), ("m", Turn.LEFT), ("o", Turn.THROUGH), ("s", Turn.THROUGH)]
+    return [
+        Movement(f"{i}", "j", a, f"out{i}", turn, (0,), (i,), 1800.0)
+        for i, (a, turn) in enumerate(ways)
+    ]
+
+
+def test_a_protected_turn_is_dropped_only_when_it_is_freed() -> None:
+    plan = four_stages()
+    kept, freed = (
+        {tuple(s.picture for s in c) for c in other_choices(plan.stages, plan, (), freed=f)}
+        for f in (False, True)
+    )
+    assert kept == {("GgGr", "rrrG", "rGrr")}
+    assert freed == kept | {("GgGr", "rrrG")}
+    assert not keeps_rights(plan.stages[:2], plan, freed=True)
+
+
+@pytest.mark.parametrize("asked_s", [0, 3, 6])
+def test_every_choice_of_stages_has_the_clearances_that_the_rules_ask(asked_s: int) -> None:
+    plan, site = four_stages(), JunctionRulesInput(junction(), intergreen_s={(0, 3): asked_s})
+    for choice in other_choices(plan.stages, plan, (), freed=True):
+        changed = with_stages(plan, choice, site.intergreen_s)
+        assert violations(judge(changed, site, plan)) == []
+        assert [stage.picture for stage in changed.stages] == [s.picture for s in choice]
+
+
+def test_only_a_left_turn_beside_its_own_stream_becomes_permitted() -> None:
+    stage = Stage("GrGr", 20)
+    assert permitted_too(stage, junction(), movements()).picture == "GgGr"
+    alone = Stage("rrGr", 20)
+    assert permitted_too(alone, junction(), movements()).picture == "rrGr"
+    blunt = replace(junction(), yields=frozenset())
+    assert permitted_too(stage, blunt, movements()).picture == "GrGr"
+
+
+# --- the search, on a small city --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def problem(short_night: ShortNight) -> City:
+    night = short_night
+    return read_problem(night.city, night.state, night.diagnosis, FEW, seed=1)
+
+
+def area(problem: City) -> Area:
+    window = problem.state.window
+    return Area(
+        problem.network,
+        problem.sites,
+        problem.problems,
+        problem.state.trips,
+        (window.begin_s, window.end_s),
+        {},
+    )
+
+
+@pytest.mark.parametrize("freed", [False, True])
+def test_the_refined_plans_are_no_worse_and_may_run(problem: City, freed: bool) -> None:
+    here, params = area(problem), RefineParams(40, draws=1, free_protections=freed)
+    in_service = {j: p.plan for j, p in problem.problems.items()}
+    start = Judge(here, 1, seed=3).delay_s_per_veh(in_service)
+    found = refine(here, [in_service], params, seed=3)
+    assert found[0].delay_s_per_veh <= start
+    assert found[0].delay_s_per_veh == Judge(here, 1, seed=3).delay_s_per_veh(found[0].plans)
+    for junction_id, plan in found[0].plans.items():
+        now = in_service[junction_id]
+        assert violations(judge(plan, problem.sites[junction_id], now)) == []
+        assert keeps_rights(plan.stages, now, freed=freed)
+    assert refine(here, [in_service], params, seed=3) == found
+
+
+def test_the_refined_candidate_comes_first_and_the_night_has_none_by_default(
+    problem: City,
+) -> None:
+    plain = [c.candidate_id for c in solve(problem, FEW)]
+    asked = replace(FEW, refine_evaluations=40)
+    refined = [c.candidate_id for c in solve(problem, asked)]
+    assert not [name for name in plain if name.startswith("refined")]
+    assert refined[0] == "refined-kept"
+    assert refined[1:] == plain[: len(refined) - 1]
+
+
+def test_settings_that_make_no_sense() -> None:
+    with pytest.raises(ConfigurationError, match="evaluations must be at least 1; draws"):
+        RefineParams(evaluations=0, draws=0)
+    with pytest.raises(ConfigurationError, match="free_protections needs refine_evaluations"):
+        OptimizeParams(free_protections=True)
+
+
+# --- calibration ------------------------------------------------------------------------------
+
+
+def scaled(problem: City, seed: int) -> dict[str, SignalPlan]:
+    rng = np.random.default_rng(seed)
+    return {
+        j: p.plan.with_greens(
+            tuple(
+                max(s.min_green_s, int(s.green_s * rng.uniform(0.3, 1.6))) for s in p.plan.stages
+            ),
+            "drawn",
+        )
+        for j, p in problem.problems.items()
+    }
+
+
+def test_a_model_is_fitted_and_trusted_where_it_ranks_what_it_has_not_seen(problem: City) -> None:
+    here = area(problem)
+    plans = [scaled(problem, seed) for seed in range(8)]
+    true = street_map(here.network, Habits(through_headway_s=1.75))
+    driven = journeys(true, here.ways)
+    delays = [simulate(true, lamps(true, p), driven, *here.window_s).delay_s_per_veh for p in plans]
+    found = calibrate(here.network, here.ways, here.window_s, plans, delays)
+    assert found.trusted
+    assert found.held_out_plans == 4
+    assert found.held_out_ratio == pytest.approx(1.0, abs=0.05)
+    wrong_way = calibrate(here.network, here.ways, here.window_s, plans, [9, 1, 8, 2, 7, 3, 6, 4])
+    assert not wrong_way.trusted
+
+
+def test_too_little_to_calibrate_with(problem: City) -> None:
+    here = area(problem)
+    with pytest.raises(DataRefused, match="too few to calibrate"):
+        calibrate(here.network, here.ways, here.window_s, [{}], [1.0])
+    with pytest.raises(DataRefused, match="no positive number"):
+        calibrate(here.network, here.ways, here.window_s, [{}] * 8, [float("nan")] * 8)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import comb
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from traffic_brain.model.verdict import Interval95
 
@@ -18,7 +18,7 @@ def interval95(values: Sequence[float]) -> Interval95 | None:
     sample = np.asarray(values, dtype=np.float64)
     mean = float(sample.mean())
     error = float(sample.std(ddof=1)) / float(np.sqrt(len(sample)))
-    half = float(stats.t.ppf(0.975, len(sample) - 1)) * error
+    half = float(stdtrit(len(sample) - 1, 0.975)) * error
     return Interval95(mean, mean - half, mean + half)
 
 

@@ -7,7 +7,7 @@ plans of a pair drive the same draw.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
@@ -21,6 +21,27 @@ DEPARTURE_SPREAD_S = 30.0
 REDRAW_PROB = 0.1
 """Probability that a trip does not drive, and that it drives twice."""
 CAR, BUS = "car", "bus"
+
+
+@dataclass(frozen=True, slots=True)
+class Drivers:
+    """How close the city's drivers follow each other: what the capacity of its lanes rests on.
+
+    min_gap_m: standing, bumper to bumper; tau_s: time they keep to the one before (Krauss).
+    The values from the start are SUMO's own.
+    """
+
+    min_gap_m: float = 2.5
+    tau_s: float = 1.0
+
+    def attributes(self) -> str:
+        """What a vehicle type says of them; nothing where they are SUMO's own."""
+        if self == USUAL_DRIVERS:
+            return ""
+        return f' minGap="{self.min_gap_m:g}" tau="{self.tau_s:g}"'
+
+
+USUAL_DRIVERS = Drivers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +64,17 @@ def drivable_vehicles(state: State, network: RoadNetwork) -> list[Vehicle]:
     return found
 
 
-def write_demand(vehicles: list[Vehicle], path: Path, seed: int, scale: float = 1.0) -> int:
-    """Draw a day and write it as a SUMO route file; returns the number of vehicles.
+def write_demand(vehicles: Sequence[Vehicle], path: Path, seed: int, scale: float = 1.0) -> int:
+    """Draw a day and write it as a SUMO route file; returns the number of vehicles."""
+    departures, drawn = draw(vehicles, seed, scale)
+    write_draw(departures, drawn, vehicles, path)
+    return len(drawn)
+
+
+def draw(
+    vehicles: Sequence[Vehicle], seed: int, scale: float = 1.0
+) -> tuple[list[float], list[int]]:
+    """A seed's day: departures in seconds of the day, in order, and the vehicle of each.
 
     Buses keep to their timetable: they leave once, when they did, whatever the draw and the scale.
     """
@@ -58,24 +88,39 @@ def write_demand(vehicles: list[Vehicle], path: Path, seed: int, scale: float = 
         copies = np.where(rng.random(n) < 1.0 - scale, 0, copies)
     is_bus = np.array([v.vehicle_class == BUS for v in vehicles], dtype=bool)
     copies = np.where(is_bus, 1, copies)
-    departures: list[tuple[float, int]] = []
-    for i, times in enumerate(copies):
-        spread_s = 0.0 if is_bus[i] else DEPARTURE_SPREAD_S
-        spread = rng.uniform(-spread_s, spread_s, int(times))
-        departures += [(max(vehicles[i].depart_s + float(s), 0.0), i) for s in spread]
-    departures.sort()
-    path.write_text("".join(_route_file(departures, vehicles)), encoding="utf-8")
-    return len(departures)
+    owner = np.repeat(np.arange(n), copies)
+    spread_s = np.where(is_bus[owner], 0.0, DEPARTURE_SPREAD_S) * (
+        2.0 * rng.random(len(owner)) - 1.0
+    )
+    depart_s = np.maximum(np.array([v.depart_s for v in vehicles])[owner] + spread_s, 0.0)
+    order = np.lexsort((owner, depart_s))
+    return depart_s[order].tolist(), owner[order].tolist()
 
 
-def _route_file(departures: list[tuple[float, int]], vehicles: list[Vehicle]) -> Iterable[str]:
+def write_draw(
+    departures_s: Sequence[float],
+    drawn: Sequence[int],
+    vehicles: Sequence[Vehicle],
+    path: Path,
+    drivers: Drivers = USUAL_DRIVERS,
+) -> None:
+    """Write a drawn day as a SUMO route file; ids are numbers in the order of departure."""
+    departures = list(zip(departures_s, drawn, strict=True))
+    text = "".join(_route_file(departures, vehicles, drivers))
+    path.write_text(text, encoding="utf-8")
+
+
+def _route_file(
+    departures: Sequence[tuple[float, int]], vehicles: Sequence[Vehicle], drivers: Drivers
+) -> Iterator[str]:
     yield "<routes>\n"
-    yield f' <vType id="{CAR}" vClass="passenger"/>\n <vType id="{BUS}" vClass="bus"/>\n'
+    yield f' <vType id="{CAR}" vClass="passenger"{drivers.attributes()}/>\n'
+    yield f' <vType id="{BUS}" vClass="bus"/>\n'
+    ways = [quoteattr(" ".join(v.links)) for v in vehicles]
     for number, (depart, i) in enumerate(departures):
-        route = quoteattr(" ".join(vehicles[i].links))
         yield (
             f' <vehicle id="{number}" type="{vehicles[i].vehicle_class}" depart="{depart:.1f}"'
-            f' departLane="best" departSpeed="max"><route edges={route}/></vehicle>\n'
+            f' departLane="best" departSpeed="max"><route edges={ways[i]}/></vehicle>\n'
         )
     yield "</routes>\n"
 

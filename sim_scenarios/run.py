@@ -13,11 +13,11 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from network_data.sumo_tools import last_words, sumo_environment, sumo_program
 from traffic_brain.errors import SimulationError
@@ -25,6 +25,8 @@ from traffic_brain.progress import Progress, silent
 
 if TYPE_CHECKING:
     from sim_scenarios.scenario import PreparedScenario
+
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT_S = 3600.0
 TRIPS_FILE = "trips.xml"
@@ -80,7 +82,7 @@ def run(
     started = time.monotonic()
     # When this process is killed, nobody reads the pipes: the next line of the step log ends SUMO.
     process = subprocess.Popen(
-        _command(request),
+        sumo_command(request),
         cwd=request.folder,
         env=sumo_environment(),
         stdin=subprocess.DEVNULL,
@@ -122,23 +124,42 @@ def run_all(
 
     A run that fails stands in the list as its error; the others go on.
     """
-    done_ratios = [0.0] * len(requests)
+
+    def simulate(idx: int, report: Progress) -> RunResult:
+        return run(requests[idx], timeout_s=timeout_s, progress=report)
+
+    return spread(simulate, len(requests), workers=workers, progress=progress)
+
+
+def spread(
+    work: Callable[[int, Progress], T],
+    count: int,
+    *,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> list[T | SimulationError]:
+    """``work(idx, progress)`` for each index below ``count``, ``workers`` at a time, in order.
+
+    What raises a SimulationError stands in the list as its error; the others go on. The threads
+    wait for child processes: what ``work`` computes itself takes turns.
+    """
+    done_ratios = [0.0] * count
     lock = threading.Lock()
 
-    def one(idx: int) -> RunResult | SimulationError:
+    def one(idx: int) -> T | SimulationError:
         def report(done_ratio: float, message: str) -> None:
             with lock:
                 done_ratios[idx] = done_ratio
-                progress(sum(done_ratios) / len(done_ratios), message)
+                progress(sum(done_ratios) / count, message)
 
         try:
-            return run(requests[idx], timeout_s=timeout_s, progress=report)
+            return work(idx, report)
         except SimulationError as error:
-            report(1.0, f"{requests[idx].scenario.name}: seed {requests[idx].seed} failed")
+            report(1.0, error.what)
             return error
 
     with ThreadPoolExecutor(max_workers=workers or os.cpu_count() or 1) as pool:
-        futures = [pool.submit(one, idx) for idx in range(len(requests))]
+        futures = [pool.submit(one, idx) for idx in range(count)]
         try:
             return [future.result() for future in futures]
         finally:  # interrupted: what has not begun never begins
@@ -146,7 +167,8 @@ def run_all(
                 future.cancel()
 
 
-def _command(request: RunRequest) -> list[str]:
+def sumo_command(request: RunRequest) -> list[str]:
+    """The command line of a run."""
     scenario = request.scenario
     folder = request.folder.resolve()
     additional = [*scenario.additional_files, *request.additional]

@@ -36,8 +36,8 @@ class ShortNight:
         return load_state(self.state, self.network)
 
 
-def short_night_in(root: Path) -> ShortNight:
-    world = build(GeneratedCity(duration_s=900), root / "world")
+def short_night_in(root: Path, duration_s: int = 900) -> ShortNight:
+    world = build(GeneratedCity(duration_s=duration_s), root / "world")
     night = ShortNight(root / "city", root / "state", root / "diagnosis")
     feeds = root / "feeds" / DAY.isoformat()
     record(find(world), feeds, root / "truth", seed=1, service_day=DAY)

@@ -10,20 +10,26 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from optimizers.params import OptimizeParams
 from optimizers.solve import optimize
-from sim_scenarios.check import CheckParams, _breakdowns, _decide, _is_open, check
+from sim_scenarios.check import CheckParams, check
 from sim_scenarios.compare import interval95, median_interval, paired_change
 from sim_scenarios.demand import BUS, CAR, Vehicle, write_demand
+from sim_scenarios.gate.decide import breakdowns, decide, is_open
 from tests.unit.short_night import ShortNight
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.model.documents import plan_to_dict
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.model.verdict import Decision, Interval95
 
-FEW = CheckParams(screen_seeds=1, more_seeds=0, last_seeds=0, stress_seeds=1)
+FEW = CheckParams(
+    screen_seeds=1, more_seeds=0, last_seeds=0, stress_seeds=1, calm_seeds=1, transition_seeds=1
+)
+TRIED = ["crossings.parquet", "evidence.json", "links.parquet", "movements.parquet"]
+"""Written of a candidate that came to confirmation."""
 
 # --- statistics ------------------------------------------------------------------------------
 
@@ -152,7 +158,7 @@ def test_decisions(
     decision: Decision,
     words: str,
 ) -> None:
-    found, reason, ratio = _decide((STEADY, after), others, CheckParams())
+    found, reason, ratio = decide((STEADY, after), others, CheckParams())
     assert found is decision
     assert words in reason
     assert ratio is not None
@@ -160,7 +166,7 @@ def test_decisions(
 
 
 def test_too_few_pairs_decide_nothing() -> None:
-    found, reason, ratio = _decide((STEADY[:4], times(0.5)[:4]), CALM, CheckParams())
+    found, reason, ratio = decide((STEADY[:4], times(0.5)[:4]), CALM, CheckParams())
     assert (found, reason, ratio) == (
         Decision.INCONCLUSIVE,
         "too few pairs for an interval",
@@ -170,8 +176,8 @@ def test_too_few_pairs_decide_nothing() -> None:
 
 def test_a_day_is_broken_down_at_so_many_times_the_usual_delay() -> None:
     pairs = ((50.0, 50.0, 101.0), (100.0, 100.1, 20.0))
-    assert _breakdowns(pairs, CheckParams()) == (1, 1)
-    assert _breakdowns(pairs, CheckParams(breakdown_factor=3)) == (0, 0)
+    assert breakdowns(pairs, CheckParams()) == (1, 1)
+    assert breakdowns(pairs, CheckParams(breakdown_factor=3)) == (0, 0)
 
 
 def test_settings_out_of_range_are_all_told() -> None:
@@ -233,11 +239,10 @@ def judged(night: ShortNight, plans: Path, out: Path) -> dict[str, object]:
     out.mkdir()
     runs = check(night.city, night.state, plans, out, seed=1, params=FEW)["runs"]
     verdict: dict[str, object] = json.loads((out / "verdict.json").read_text("utf-8"))
-    assert sorted(p.name for p in out.iterdir()) == [
-        "calibration.json",
-        "runs.parquet",
-        "verdict.json",
-    ]
+    written = {p.name for p in out.iterdir()}
+    assert written - set(TRIED) == {"calibration.json", "runs.parquet", "verdict.json"}
+    assert written.issuperset(TRIED) is bool(verdict["candidate_id"])
+    assert not (out.parent / ".check-runs").exists()
     return verdict | {"runs": runs}
 
 
@@ -263,7 +268,17 @@ def test_plans_made_for_the_demand_are_recommended(short_night: ShortNight, tmp_
     )
     verdict = judged(short_night, tmp_path, tmp_path / "verdict")
     assert verdict["decision"] == Decision.DEPLOY
-    assert verdict["runs"] == 2 * (FEW.screen_seeds + FEW.confirm_seeds + FEW.stress_seeds)
+    pairs = FEW.screen_seeds + FEW.confirm_seeds + FEW.stress_seeds + FEW.calm_seeds
+    assert verdict["runs"] == 2 * pairs + FEW.transition_seeds
+    evidence = json.loads((tmp_path / "verdict/evidence.json").read_text("utf-8"))
+    assert evidence["hurt"] == []
+    assert evidence["delay_s_per_veh"]["change"] == pytest.approx(
+        verdict["change_s_per_veh"], abs=1e-4
+    )
+    assert {"calm", "stress", "transition", "stops_per_veh", "co2_g_per_veh"} <= set(evidence)
+    movements = pq.read_table(tmp_path / "verdict/movements.parquet").to_pylist()
+    assert {m["movement_id"] for m in movements} <= set(short_night.network.movements)
+    assert all(m["change_low_s"] <= m["change_high_s"] for m in movements if m["vehicles"] > 20)
 
 
 def test_days_that_break_down_are_followed_by_more(short_night: ShortNight, tmp_path: Path) -> None:
@@ -277,12 +292,12 @@ def test_days_that_break_down_are_followed_by_more(short_night: ShortNight, tmp_
     runs = check(short_night.city, short_night.state, tmp_path, out, seed=1, params=params)["runs"]
     verdict = json.loads((out / "verdict.json").read_text("utf-8"))
     assert verdict["decision"] == Decision.DEPLOY  # so the last look is not needed
-    assert runs == 2 * (1 + 8 + 1 + 2)
+    assert runs == 2 * (1 + 8 + 1 + 2 + 1) + 1
     assert len(verdict["seeds"]) == len(set(verdict["seeds"])) == 8 + 2
 
 
 @pytest.mark.parametrize(
-    ("decision", "median", "is_open"),
+    ("decision", "median", "looked"),
     [
         (Decision.INCONCLUSIVE, -0.3, True),
         (Decision.INCONCLUSIVE, 0.1, False),
@@ -291,10 +306,10 @@ def test_days_that_break_down_are_followed_by_more(short_night: ShortNight, tmp_
     ],
 )
 def test_only_a_promise_that_is_open_is_looked_at_again(
-    decision: Decision, median: float, is_open: bool
+    decision: Decision, median: float, looked: bool
 ) -> None:
-    assert _is_open(decision, Interval95(median, median - 0.5, median + 0.5)) is is_open
-    assert not _is_open(decision, None)
+    assert is_open(decision, Interval95(median, median - 0.5, median + 0.5)) is looked
+    assert not is_open(decision, None)
 
 
 def test_nothing_proposed_is_nothing_changed(short_night: ShortNight, tmp_path: Path) -> None:

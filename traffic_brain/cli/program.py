@@ -27,6 +27,8 @@ COMMANDS = (
     "export",
     "plans-in",
     "nightly",
+    "serve",
+    "user",
     "bench",
 )
 """In the order of the work, as ``--help`` shows them."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isnan
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from network_data.city import load_city
 from traffic_brain.errors import DataRefused
@@ -133,21 +132,25 @@ def load_night(
     verdict: Path,
     package: Path,
     world: Path | None,
+    most_pictures: int = MAX_PICTURES,
+    network: RoadNetwork | None = None,
 ) -> Night:
     """Read the folders of one night.
+
+    Args:
+        most_pictures: of a night with more bins, only every k-th is kept.
+        network: what ``city`` holds, if it is in memory already.
 
     Raises:
         ConfigurationError: ``city`` is not a city folder.
         DataRefused: a file is missing or damaged, or not of this program's version.
     """
-    network = load_city(city)
-    judged = verdict_from_dict(read_json(verdict / "verdict.json"))
+    network = network or load_city(city)
     running = plans_from_dict(read_json(state / "running_plans.json"), "plans in service")
-    drawn_up = _document(plans / "candidates.json", "candidates")
     night = Night(
         network=network,
         summary=_document(state / "summary.json", *_SUMMARY),
-        link_states=_link_states(state / "link_state.parquet", network),
+        link_states=_link_states(state / "link_state.parquet", network, most_pictures),
         health=_rows(state / "health.parquet", "feed", "device_id", "code", "detail"),
         quarantine=_rows(state / "quarantine.parquet", "feed", "reason", "rows"),
         running={plan.junction_id: plan for plan in running},
@@ -158,16 +161,34 @@ def load_night(
             row["junction_id"]: row
             for row in _rows(diagnosis / "junctions.parquet", "junction_id", *_INDICES)
         },
-        candidate=_candidate(drawn_up, judged.candidate_id),
-        candidate_count=len(drawn_up["candidates"]),
-        verdict=judged,
-        runs=_rows(verdict / "runs.parquet", *_RUNS),
-        calibration=_document(verdict / "calibration.json"),
-        certificate=_document(package / "certificate.json", "certificates", "standard"),
         world=_document(world / "result.json", *_WORLD) if world else None,
+        **_proposal(plans, verdict, package),
     )
     _refuse_strangers(night)
     return night
+
+
+def with_proposal(night: Night, *, plans: Path, verdict: Path, package: Path) -> Night:
+    """The same night with other plans than its own, which nobody has tried in the world.
+
+    Raises:
+        DataRefused: a file is missing or damaged, or not of this program's version.
+    """
+    return replace(night, world=None, **_proposal(plans, verdict, package))
+
+
+def _proposal(plans: Path, verdict: Path, package: Path) -> dict[str, Any]:
+    """The fields of a `Night` that tell what is proposed, and how it was judged."""
+    judged = verdict_from_dict(read_json(verdict / "verdict.json"))
+    drawn_up = _document(plans / "candidates.json", "candidates")
+    return {
+        "candidate": _candidate(drawn_up, judged.candidate_id),
+        "candidate_count": len(drawn_up["candidates"]),
+        "verdict": judged,
+        "runs": _rows(verdict / "runs.parquet", *_RUNS),
+        "calibration": _document(verdict / "calibration.json"),
+        "certificate": _document(package / "certificate.json", "certificates", "standard"),
+    }
 
 
 _SUMMARY = (
@@ -222,41 +243,61 @@ def _table(path: Path, *columns: str) -> pa.Table:
     return table.select(columns)
 
 
-def _link_states(path: Path, network: RoadNetwork) -> LinkStates:
-    table = _table(path, "link_id", "bin_start_s", "speed_mps", "level")
+def _link_states(path: Path, network: RoadNetwork, most_pictures: int) -> LinkStates:
+    table = _table(path, "link_id", "bin_start_s", "speed_mps", "level").combine_chunks()
     drawn = tuple(link.link_id for link in network.links.values() if link.car_lanes)
-    column_of = {link_id: i for i, link_id in enumerate(drawn)}
-    bins = _shown_bins(sorted(set(table["bin_start_s"].to_pylist())))
-    row_of = {bin_s: i for i, bin_s in enumerate(bins)}
-    codes = {name: str(i) for i, name in enumerate(LEVELS)}
-    levels = [[NO_LEVEL] * len(drawn) for _ in bins]
-    speeds = [[-1] * len(drawn) for _ in bins]
-    columns = (table[name].to_pylist() for name in table.column_names)
-    for link_id, bin_s, speed, level in zip(*columns, strict=True):
-        column, row = column_of.get(link_id), row_of.get(bin_s)
-        if column is None or row is None:
-            continue
-        levels[row][column] = codes.get(level, NO_LEVEL)
-        if speed is not None and not isnan(speed):
-            speeds[row][column] = round(speed * 3.6)
+    columns = _places(table["link_id"], drawn)
+    starts = table["bin_start_s"].to_numpy().astype(np.int64)
+    bins = _shown_bins([int(start) for start in np.unique(starts)], most_pictures)
+    rows = _rows_of(starts, bins)
+    known = (columns >= 0) & (rows >= 0)
+    rows, columns = rows[known], columns[known]
+    levels = np.full((len(bins), len(drawn)), ord(NO_LEVEL), dtype=np.uint8)
+    codes = _places(table["level"], LEVELS)[known]
+    levels[rows, columns] = np.where(codes >= 0, codes + ord("0"), ord(NO_LEVEL))
+    speeds = np.full((len(bins), len(drawn)), -1, dtype=np.int64)
+    kmh = table["speed_mps"].cast(pa.float64()).fill_null(np.nan).to_numpy()[known] * 3.6
+    speeds[rows, columns] = np.where(np.isnan(kmh), -1, np.rint(np.nan_to_num(kmh)))
     return LinkStates(
-        drawn, bins, tuple("".join(row) for row in levels), tuple(tuple(row) for row in speeds)
+        drawn,
+        bins,
+        tuple(row.tobytes().decode("ascii") for row in levels),
+        tuple(tuple(row) for row in speeds.tolist()),
     )
 
 
-def _shown_bins(bins: Sequence[int]) -> tuple[int, ...]:
+def _places(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.int64]:
+    """Index in ``names`` of each text of a column; -1: not among them, or none."""
+    found = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    place_of = {name: i for i, name in enumerate(names)}
+    places = np.array([place_of.get(n, -1) for n in found.dictionary.to_pylist()] + [-1], np.int64)
+    return np.asarray(places[found.indices.cast(pa.int64()).fill_null(-1).to_numpy()])
+
+
+def _rows_of(starts: NDArray[np.int64], bins: Sequence[int]) -> NDArray[np.int64]:
+    """Index of each start in the rising ``bins``; -1: it is not shown."""
+    shown = np.asarray(bins, dtype=np.int64)
+    if not len(shown):
+        return np.full(len(starts), -1, dtype=np.int64)
+    rows = np.minimum(np.searchsorted(shown, starts), len(shown) - 1)
+    return np.where(shown[rows] == starts, rows, -1)
+
+
+def _shown_bins(bins: Sequence[int], most: int) -> tuple[int, ...]:
     """Every bin, or every k-th so that the page stays light."""
-    step = -(-len(bins) // MAX_PICTURES)
+    step = -(-len(bins) // most)
     return tuple(bins[:: step or 1])
 
 
 def _mean_demand(path: Path) -> dict[str, float]:
     table = _table(path, "movement_id", "demand_vph")
-    bins: defaultdict[str, list[float]] = defaultdict(list)
-    columns = (table[name].to_pylist() for name in table.column_names)
-    for movement_id, demand in zip(*columns, strict=True):
-        bins[movement_id].append(demand or 0.0)
-    return {movement_id: fmean(values) for movement_id, values in bins.items()}
+    ids = table["movement_id"].cast(pa.string()).combine_chunks().dictionary_encode()
+    demand = table["demand_vph"].cast(pa.float64()).fill_null(0.0).to_numpy()
+    names = ids.dictionary.to_pylist()
+    rows = ids.indices.to_numpy()
+    sums = np.bincount(rows, weights=demand, minlength=len(names))
+    counts = np.bincount(rows, minlength=len(names))
+    return dict(zip(names, (sums / np.maximum(counts, 1)).tolist(), strict=True))
 
 
 def _pairs(row: Row) -> Pairs:

@@ -1,0 +1,318 @@
+"""The gate's evidence: figures of a run against SUMO's files read slowly, and who is hurt."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from network_data.city import NET_FILE, SIGNALS_FILE
+from sim_scenarios.check import CheckParams, check
+from sim_scenarios.demand import BUS, CAR, Vehicle, draw, drivable_vehicles
+from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
+from sim_scenarios.gate.calibration import sheet
+from sim_scenarios.gate.evidence import Evidence, Limits, Setting, gather, holm, waits
+from sim_scenarios.gate.figures import Places, RunFigures, Ways, read_figures, ways_of
+from sim_scenarios.gate.journal import Journal
+from sim_scenarios.gate.phases import _for_everybody, _Phase
+from sim_scenarios.gate.transition import with_transition
+from sim_scenarios.outputs import DelaySummary, VehicleRoute, read_routes, summarise
+from sim_scenarios.programs import write_programs
+from sim_scenarios.run import RunResult, run
+from tests.unit.short_night import ShortNight
+from traffic_brain.model.documents import plan_to_dict
+from traffic_brain.model.network import Link, RoadNetwork
+from traffic_brain.model.signals import Interval, SignalPlan, Stage
+from traffic_brain.model.verdict import Decision
+
+BASE = Candidate(IN_SERVICE)
+
+
+@pytest.fixture(scope="module")
+def bench(short_night: ShortNight, tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.mktemp("bench")
+    return Bench(
+        network=short_night.network,
+        net_file=short_night.city / NET_FILE,
+        signals=short_night.city / SIGNALS_FILE,
+        state=short_night.known,
+        vehicles=drivable_vehicles(short_night.known, short_night.network),
+        folder=folder,
+        journal=Journal(folder / "journal"),
+        timeout_s=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def result(bench: Bench) -> RunResult:
+    """A run with more demand than fits, so that some queue, and some never get in."""
+    return run(bench.request(BASE, 3, "confirm", 1.5, places=True))
+
+
+@pytest.fixture(scope="module")
+def drawn(bench: Bench) -> np.ndarray:
+    return np.array(draw(bench.vehicles, 3, 1.5)[1])
+
+
+def test_figures_are_those_of_the_files_read_slowly(
+    bench: Bench, result: RunResult, drawn: np.ndarray
+) -> None:
+    figures = read_figures(result, bench.ways, drawn)
+    slowly = summarise(result)
+    assert figures.delay == replace(slowly, delay_s_per_veh=figures.delay.delay_s_per_veh)
+    assert figures.delay.delay_s_per_veh == pytest.approx(slowly.delay_s_per_veh, rel=1e-12)
+    assert figures.co2_g_per_veh is not None
+    assert 20 < figures.co2_g_per_veh < 2000
+    assert slowly.unfinished > 0
+
+
+def test_places_hold_every_vehicle_and_every_second(
+    bench: Bench, result: RunResult, drawn: np.ndarray
+) -> None:
+    places = read_figures(result, bench.ways, drawn).places
+    assert places is not None
+    routes = list(read_routes(result.vehicle_routes_file))
+    end_s = result.request.scenario.end_s
+    passed = dict.fromkeys(bench.ways.turns, 0)
+    seconds = 0.0
+    for route in routes:
+        at_s = route.depart_s
+        for pair, exit_s in zip(turns_of(route), route.exit_times_s, strict=True):
+            seconds += (end_s if exit_s < 0 else exit_s) - at_s
+            if exit_s < 0:
+                break
+            passed[pair] += 1
+            at_s = exit_s
+    assert places.left_veh.tolist() == list(passed.values())
+    assert places.spent_s.sum() == pytest.approx(seconds)
+    assert (places.came_veh >= places.left_veh).all()
+
+
+def turns_of(route: VehicleRoute) -> list[tuple[str, str]]:
+    return list(zip(route.links, (*route.links[1:], ""), strict=True))
+
+
+def test_the_fullest_moment_of_every_link_second_by_second(
+    bench: Bench, result: RunResult, drawn: np.ndarray
+) -> None:
+    places = read_figures(result, bench.ways, drawn).places
+    assert places is not None
+    scenario = result.request.scenario
+    length_s = scenario.end_s - scenario.begin_s
+    present = np.zeros((len(bench.network.links), length_s + 1))
+    for route in read_routes(result.vehicle_routes_file):
+        at_s = route.depart_s
+        for link, exit_s in zip(route.links, route.exit_times_s, strict=True):
+            until_s = scenario.end_s if exit_s < 0 else exit_s
+            i = bench.network.link_idx[link]
+            present[i, int(at_s) - scenario.begin_s : int(until_s) - scenario.begin_s] += 1
+            if exit_s < 0:
+                break
+            at_s = exit_s
+    room = np.array([link.storage_veh for link in bench.network.links.values()])
+    full = (present[:, :length_s] >= np.maximum(0.9 * room[:, None], 1)).sum(axis=1)
+    assert places.most_veh.tolist() == present.max(axis=1).tolist()
+    assert places.full_s.tolist() == full.tolist()
+
+
+# --- who is hurt ------------------------------------------------------------------------------
+
+
+def link(name: str, start: str, end: str) -> Link:
+    return Link(name, start, end, 150.0, 15.0, 1, "street", name, ((0, 0), (150, 0)), (0,))
+
+
+LINKS = {k.link_id: k for k in (link("a", "1", "2"), link("b", "2", "3"), link("c", "4", "2"))}
+STREETS = RoadNetwork("three links", LINKS, (), {}, {})
+VEHICLES = [
+    *(Vehicle(0.0, ("a", "b"), CAR) for _ in range(3)),
+    Vehicle(0.0, ("c", "b"), CAR),
+    Vehicle(0.0, ("a", "b"), BUS),
+]
+
+
+def figures(side_s: float, main_s: float, bus_s: float = 60.0, full_s: float = 0.0) -> RunFigures:
+    """100 vehicles on the main street, 20 on the side street, and what they need."""
+    ways = ways_of(VEHICLES, STREETS)
+    came = {("a", "b"): 100.0, ("b", ""): 120.0, ("c", "b"): 20.0}
+    mean = {("a", "b"): main_s, ("b", ""): 12.0, ("c", "b"): side_s}
+    numbers = np.array([came[t] for t in ways.turns])
+    spent = numbers * np.array([mean[t] for t in ways.turns])
+    places = Places(
+        *(numbers, numbers, spent, np.zeros(3)),
+        *(np.array([5.0, 18.0, 5.0]), np.array([0.0, full_s, 0.0])),
+        *(np.array([1.0]), np.array([bus_s])),
+    )
+    summary = DelaySummary(1, 120, 30.0, 30.0, 0.0, 1.0, 0, 0, 0)
+    return RunFigures(summary, 120, 100.0, places)
+
+
+def hurt(before: RunFigures, after: list[RunFigures]) -> tuple[str, ...]:
+    setting = Setting(_with_way_in(), ways_of(VEHICLES, STREETS), (), {}, 3600.0)
+    return gather([(before, figures) for figures in after], (), setting, Limits()).hurt
+
+
+def _with_way_in() -> RoadNetwork:
+    network = replace(STREETS)
+    network.__dict__["predecessors"] = {"a": (), "b": ("a", "c"), "c": ()}
+    return network
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (figures(40, 20), []),
+        (figures(85, 20), []),  # delay 75 s: bad, but not yet level of service F
+        (figures(100, 20), ["delay on c rises from 30 to 90 s"]),
+        (figures(40, 20, full_s=300), []),
+        (figures(40, 20, full_s=720), ["b is full for 20% of the time, in service 0%"]),
+        (figures(40, 20, bus_s=110), []),
+        (figures(40, 20, bus_s=130), ["buses from a to b lose 70 of 60 s"]),
+    ],
+    ids=["all gain", "side loses", "side starves", "full at times", "full", "bus", "slow bus"],
+)
+def test_who_is_hurt(after: RunFigures, words: list[str]) -> None:
+    assert list(hurt(figures(40, 60), [after] * 8)) == words
+
+
+def test_a_loss_on_a_few_days_only_is_no_loss() -> None:
+    good, bad = figures(30, 20), figures(400, 20)
+    assert hurt(figures(40, 60), [good] * 5 + [bad] * 3) == ()
+    assert len(hurt(figures(40, 60), [good] * 2 + [bad] * 6)) == 1
+
+
+def test_lifted_vehicles_are_told_of_and_stop_the_plan() -> None:
+    calm = figures(40, 60)
+    lifted = replace(calm, delay=replace(calm.delay, teleports=1))
+    nobody = Evidence({}, (), *(pa.table({}) for _ in range(3)))
+    decision, reason = _for_everybody(_Phase((1, 2), ((calm, calm), (calm, lifted))), nobody, "ok")
+    assert decision is Decision.INCONCLUSIVE
+    assert reason == "1 vehicles were lifted off the road, in service 0: ok"
+    decision, _ = _for_everybody(_Phase((1, 2), ((lifted, calm), (calm, lifted))), nobody, "ok")
+    assert decision is Decision.DEPLOY
+    hurt = replace(nobody, hurt=("c starves", "d too"))
+    decision, reason = _for_everybody(_Phase((1,), ((calm, calm),)), hurt, "-9 %")
+    assert (decision, reason) == (Decision.KEEP, "c starves (and 1 more); all together: -9 %")
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_rejects_as_its_steps_do(p_values: list[float]) -> None:
+    level = 0.05
+    rejected = set()
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda k: p_values[k])):
+        if p_values[i] * (len(p_values) - rank) > level:
+            break
+        rejected.add(i)
+    assert {i for i, p in enumerate(holm(p_values)) if p <= level} == rejected
+
+
+def test_waits_at_a_crossing_by_hand() -> None:
+    clearance = (Interval(5, "r"),)
+    plan = SignalPlan("J", "p", (Stage("G", 20, clearance), Stage("r", 30, clearance)))
+    # green 20 s, red 40 s of 60 s: mean wait 40²/120
+    assert waits(plan, 0) == (13.33, 40)
+    assert waits(plan.with_offset(7), 0) == (13.33, 40)
+    never = replace(plan, stages=(Stage("r", 30, clearance), Stage("r", 30, clearance)))
+    assert waits(never, 0) == (35.0, 70)
+
+
+# --- the check as a whole ---------------------------------------------------------------------
+
+
+def propose(folder: Path, plans: list[SignalPlan]) -> Path:
+    folder.mkdir()
+    listed = [plan_to_dict(plan) for plan in plans]
+    document = {"candidates": [{"candidate_id": "tried", "plans": listed}]}
+    (folder / "candidates.json").write_text(json.dumps(document), encoding="utf-8")
+    return folder
+
+
+def test_an_unsafe_plan_is_not_even_driven(short_night: ShortNight, tmp_path: Path) -> None:
+    plan = min(short_night.known.running_plans.values(), key=lambda p: p.junction_id)
+    first, *others = plan.stages
+    bare = replace(plan, plan_id="bare", stages=(replace(first, clearance=()), *others))
+    plans = propose(tmp_path / "plans", [bare])
+    out = tmp_path / "verdict"
+    out.mkdir()
+    assert check(short_night.city, short_night.state, plans, out)["runs"] == 0
+    verdict = json.loads((out / "verdict.json").read_text("utf-8"))
+    assert verdict["decision"] == Decision.KEEP
+    assert "every candidate breaks a safety rule" in verdict["reason"]
+    assert plan.junction_id in verdict["reason"]
+
+
+def test_a_city_that_is_not_calibrated_stops_the_check(
+    short_night: ShortNight, tmp_path: Path
+) -> None:
+    later = [
+        replace(plan, plan_id="later").with_offset(plan.offset_s + 3)
+        for plan in short_night.known.running_plans.values()
+    ]
+    plans = propose(tmp_path / "plans", later)
+    out = tmp_path / "verdict"
+    out.mkdir()
+    params = CheckParams(least_good_geh_ratio=1.01, most_time_ratio=1.0)
+    assert check(short_night.city, short_night.state, plans, out, params=params)["runs"] == 0
+    verdict = json.loads((out / "verdict.json").read_text("utf-8"))
+    calibration = json.loads((out / "calibration.json").read_text("utf-8"))
+    assert verdict["decision"] == Decision.INCONCLUSIVE
+    assert verdict["reason"].startswith("not calibrated: GEH < 5 on")
+    assert len(calibration["problems"]) == 2
+
+
+def test_the_honest_small_city_is_calibrated(
+    bench: Bench, short_night: ShortNight, result: RunResult, drawn: np.ndarray
+) -> None:
+    runs = bench.run([(BASE, 1), (BASE, 2)], None, 1.0, lambda *_: None, places=True)
+    place = short_night.known, short_night.state, bench.network, bench.ways
+    found = sheet(runs, *place, CheckParams())
+    assert found["problems"] == []
+    assert found["good_geh_ratio"] > 0.85
+    assert bench.done == []
+    crowded = [read_figures(result, bench.ways, drawn)] * 2
+    assert any("can drive" in line for line in sheet(crowded, *place, CheckParams())["problems"])
+
+
+def test_the_signals_switch_to_the_candidate_and_back(
+    bench: Bench, short_night: ShortNight, tmp_path: Path
+) -> None:
+    """As SUMO's own log of the lamps' programs tells."""
+    plans = tuple(replace(plan, plan_id="new") for plan in short_night.known.running_plans.values())
+    path = tmp_path / "new.add.xml"
+    write_programs(plans, path)
+    switching = with_transition(Candidate("new", plans, path), bench)
+    assert switching.additional is not None
+    watched = min(plan.junction_id for plan in plans)
+    log = tmp_path / "log.add.xml"
+    log.write_text(
+        f'<additional><timedEvent type="SaveTLSSwitchStates" source="{watched}" dest="{log}.xml"/>'
+        f'<timedEvent type="SaveTLSStates" source="{watched}" dest="{tmp_path}/states.xml"/>'
+        "</additional>",
+        encoding="utf-8",
+    )
+    request = bench.request(switching, 4, "transition", 1.0, places=False)
+    run(replace(request, additional=(*request.additional, log), folder=tmp_path / "run"))
+    programs = [
+        line.split('programID="')[1].split('"')[0]
+        for line in (tmp_path / "states.xml").read_text("utf-8").splitlines()
+        if 'programID="' in line
+    ]
+    old = programs[0]
+    window = bench.state.window
+    third = (window.end_s - window.begin_s) // 3
+    assert old != "new"
+    assert set(programs[: third - 5]) == {old} == set(programs[2 * third + 5 :])
+    assert set(programs[third + 5 : 2 * third - 5]) == {"new"}
+
+
+def test_lines_are_ways_of_buses() -> None:
+    ways: Ways = ways_of(VEHICLES, STREETS)
+    assert ways.turns == (("a", "b"), ("b", ""), ("c", "b"))
+    assert ways.lines == (("a", "b"),)
+    assert ways.line_idx.tolist() == [-1, -1, -1, -1, 0]

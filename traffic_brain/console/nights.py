@@ -1,0 +1,217 @@
+"""The nights below the console's root: which there are, what each says in brief, and in full.
+
+A night is known by the name of its folder, and found by looking through the root's own list of
+folders: a name from outside is compared, never made into a path.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from network_data.city import load_city
+from traffic_brain.console.refusals import NotFound
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.reading import read_json
+from traffic_brain.nightly.ledger import Ledger
+from traffic_brain.nightly.manifest import MANIFEST
+from traffic_brain.nightly.runner import LEDGER
+from traffic_brain.report.saved import Night, load_night
+
+KEPT_IN_MEMORY = 3
+EVERY_BIN = 288
+"""A day in bins of five minutes: the console's map shows all of them."""
+_STAGES = ("city", "state", "diagnosis", "plans", "verdict", "package")
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """Where a night keeps what the console shows."""
+
+    root: Path
+    service_day: str
+
+    @property
+    def city(self) -> Path:
+        return self.root / "city"
+
+    @property
+    def feeds(self) -> Path:
+        return self.root / "feeds" / self.service_day
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state"
+
+    @property
+    def diagnosis(self) -> Path:
+        return self.root / "diagnosis"
+
+    @property
+    def plans(self) -> Path:
+        return self.root / "plans"
+
+    @property
+    def verdict(self) -> Path:
+        return self.root / "verdict"
+
+    @property
+    def package(self) -> Path:
+        return self.root / "package"
+
+
+@dataclass(frozen=True)
+class NightFolder:
+    """A folder in which a night has worked."""
+
+    night_id: str
+    root: Path
+
+    @cached_property
+    def folders(self) -> Folders:
+        return Folders(self.root, self.service_day)
+
+    @cached_property
+    def service_day(self) -> str:
+        """YYYY-MM-DD; empty before the feeds are fused."""
+        summary = self.root / "state" / "summary.json"
+        return str(read_json(summary)["service_day"]) if summary.is_file() else ""
+
+    @property
+    def is_complete(self) -> bool:
+        """Every stage that the pages show has ended."""
+        return all((self.root / stage / MANIFEST).is_file() for stage in _STAGES)
+
+    @property
+    def is_simulated(self) -> bool:
+        """The night was played in a recorded world, whose calendar is not ours."""
+        return (self.root / "truth").is_dir() or (self.root / "world").is_dir()
+
+    @property
+    def world(self) -> Path | None:
+        folder = self.root / "world"
+        return folder if (folder / MANIFEST).is_file() else None
+
+    def signature(self) -> tuple[int, ...]:
+        """Changes whenever a stage has written its folder anew."""
+        paths = [self.root / stage / MANIFEST for stage in (*_STAGES, "world")]
+        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+
+    def events(self) -> list[dict[str, Any]]:
+        """The night's diary."""
+        return list(Ledger(self.root / LEDGER).events())
+
+
+class Library:
+    """Nights by name; the last few that were asked for stay in memory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self._kept: OrderedDict[tuple[str, str], tuple[object, Any]] = OrderedDict()
+        self._lock = Lock()
+        self._networks: dict[str, RoadNetwork] = {}
+        self._loading = Lock()
+        self._making: dict[tuple[str, str], Lock] = {}
+
+    def all(self) -> list[NightFolder]:
+        """Every night, the latest service day first."""
+        inside = [path for path in sorted(self.root.iterdir()) if path.is_dir()]
+        candidates = [self.root] if _is_night(self.root) else [p for p in inside if _is_night(p)]
+        nights = [NightFolder(path.name, path) for path in candidates]
+        return sorted(nights, key=lambda n: (n.service_day, n.night_id), reverse=True)
+
+    def find(self, night_id: str) -> NightFolder:
+        """The night of this name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        for night in self.all():
+            if night.night_id == night_id:
+                return night
+        raise NotFound("there is no such night", "choose one of the list")
+
+    def complete(self, night_id: str) -> NightFolder:
+        """The night of this name, if its pages can be shown.
+
+        Raises:
+            NotFound: there is none, or it has not ended.
+        """
+        night = self.find(night_id)
+        if not night.is_complete:
+            raise NotFound("this night has not ended", "its status tells which stage failed")
+        return night
+
+    def latest(self) -> NightFolder | None:
+        """The latest night whose pages can be shown."""
+        return next((night for night in self.all() if night.is_complete), None)
+
+    def night(self, folder: NightFolder) -> Night:
+        """Everything that a night has saved."""
+        found: Night = self.kept(folder, "night", lambda: _load(folder, self._network(folder)))
+        return found
+
+    def _network(self, folder: NightFolder) -> RoadNetwork:
+        """The night's city; nights of one city, told by its manifest, share it in memory."""
+        digest = sha256((folder.folders.city / MANIFEST).read_bytes()).hexdigest()
+        with self._loading:
+            if digest not in self._networks:
+                self._networks = dict(list(self._networks.items())[-1:])
+                self._networks[digest] = load_city(folder.folders.city)
+            return self._networks[digest]
+
+    def kept(self, folder: NightFolder, what: str, make: Callable[[], Any]) -> Any:
+        """Something made of a night, made once as long as the night does not change.
+
+        Threads that ask for the same thing wait for the first of them.
+        """
+        key = (folder.night_id, what)
+        with self._lock:
+            making = self._making.setdefault(key, Lock())
+        with making:
+            signature = folder.signature()
+            with self._lock:
+                found = self._kept.get(key)
+                if found is not None and found[0] == signature:
+                    self._kept.move_to_end(key)
+                    return found[1]
+            value = make()
+            with self._lock:
+                self._kept[key] = (signature, value)
+                self._kept.move_to_end(key)
+                self._forget_eldest()
+            return value
+
+    def _forget_eldest(self) -> None:
+        """Keep what was made of the nights that were asked for last."""
+        recent = list(dict.fromkeys(night_id for night_id, _ in reversed(self._kept)))
+        for key in list(self._kept):
+            if key[0] in recent[KEPT_IN_MEMORY:] and key[1] != "brief":
+                del self._kept[key]
+
+
+def _is_night(folder: Path) -> bool:
+    if folder.name.startswith("."):
+        return False
+    return (folder / "city" / MANIFEST).is_file() or (folder / LEDGER).is_file()
+
+
+def _load(folder: NightFolder, network: RoadNetwork) -> Night:
+    f = folder.folders
+    return load_night(
+        city=f.city,
+        state=f.state,
+        diagnosis=f.diagnosis,
+        plans=f.plans,
+        verdict=f.verdict,
+        package=f.package,
+        world=folder.world,
+        most_pictures=EVERY_BIN,
+        network=network,
+    )

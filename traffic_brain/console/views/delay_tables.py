@@ -1,0 +1,118 @@
+"""The offset model's tables for a corridor: delay between neighbouring signals by offset.
+
+They are the optimiser's own (`optimizers.offsets`), so that what a planner drags is judged by the
+very numbers that the optimiser minimises. A table holds vehicle-seconds per cycle, stops and
+queues that do not fit counted in, by the difference of the two cycles' starts; over the cycle it
+is vehicle-hours per hour. Only signals with the same cycle have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from optimizers.offsets import Feed, movement_feeds, offset_problem
+from optimizers.params import OptimizeParams
+from traffic_brain.console.nights import Library, NightFolder
+from traffic_brain.errors import ConfigurationError
+from traffic_brain.fusion.state import load_state
+from traffic_brain.model.findings import Corridor
+from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.signals import SignalPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Feeds:
+    """Flows from signal to signal, and the mean demand of each movement."""
+
+    feeds: tuple[Feed, ...]
+    demand_vph: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Signals of one cycle with a table for each pair that feeds one another."""
+
+    cycle_s: int
+    junction_ids: tuple[str, ...]
+    shifts_s: tuple[int, ...]
+    """Start of the cycle = offset − shift, modulo the cycle."""
+    pairs: tuple[tuple[int, int], ...]
+    tables: tuple[tuple[float, ...], ...]
+
+
+def feeds_of(library: Library, folder: NightFolder) -> Feeds:
+    """The flows of a night."""
+    network = library.night(folder).network
+    found: Feeds = library.kept(folder, "feeds", lambda: _feeds(folder.folders.state, network))
+    return found
+
+
+def tables_of(
+    network: RoadNetwork,
+    corridor: Corridor,
+    plans: Mapping[str, SignalPlan],
+    flows: Feeds,
+) -> list[Tables]:
+    """Tables of the corridor's signals and of their neighbours, one set for each cycle."""
+    here = set(corridor.junction_ids)
+    near = [f for f in flows.feeds if not here.isdisjoint(ends_of(network, f))]
+    around = here.union(*(ends_of(network, f) for f in near))
+    members = {j: plans[j] for j in sorted(around) if j in plans}
+    found = []
+    for cycle_s in sorted({plan.cycle_s for plan in members.values()}):
+        problem = offset_problem(members, network, near, flows.demand_vph, cycle_s)
+        if problem is None:
+            continue
+        found.append(
+            Tables(
+                cycle_s,
+                problem.junction_ids,
+                tuple(_shift_s(members[j]) for j in problem.junction_ids),
+                problem.pairs,
+                tuple(tuple(round(float(v), 2) for v in row) for row in problem.tables),
+            )
+        )
+    return found
+
+
+def delay_veh_h_per_h(tables: Sequence[Tables], offsets_s: Mapping[str, int]) -> float | None:
+    """What the model says of these offsets; None: no two signals have the same cycle.
+
+    Args:
+        offsets_s: by junction, of every junction in the tables.
+    """
+    if not tables:
+        return None
+    total = 0.0
+    for found in tables:
+        starts = [
+            (offsets_s[j] - shift) % found.cycle_s
+            for j, shift in zip(found.junction_ids, found.shifts_s, strict=True)
+        ]
+        rows = zip(found.pairs, found.tables, strict=True)
+        cost = sum(t[(starts[b] - starts[a]) % found.cycle_s] for (a, b), t in rows)
+        total += cost / found.cycle_s
+    return total
+
+
+def _shift_s(plan: SignalPlan) -> int:
+    return plan.stage_start_s(plan.coordinated_stage_idx)
+
+
+def ends_of(network: RoadNetwork, feed: Feed) -> tuple[str, str]:
+    """Junctions that a flow leaves and reaches."""
+    up, down = network.movements[feed.upstream], network.movements[feed.downstream]
+    return up.junction_id, down.junction_id
+
+
+def _feeds(state: Path, network: RoadNetwork) -> Feeds:
+    params = OptimizeParams()
+    try:
+        known = load_state(state, network)
+    except ConfigurationError:  # no trips were kept: the page says that it has no estimate
+        return Feeds((), {})
+    demand = known.demand_vph.mean(axis=1) * params.demand_reserve_ratio
+    by_movement = dict(zip(network.movements, map(float, demand), strict=True))
+    return Feeds(tuple(movement_feeds(network, known, params.progression_ratio)), by_movement)

@@ -7,12 +7,17 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from traffic_brain.nightly.folders import fresh
 from traffic_brain.nightly.machine import check_room
 from traffic_brain.nightly.runner import Stage, Watcher, run_stages
 from traffic_brain.nightly.settings import NightSettings, changed
+
+if TYPE_CHECKING:
+    from optimizers.params import OptimizeParams
+    from sim_scenarios.check import CheckParams
+    from sim_scenarios.defects import Defects
 
 DEMONSTRATION = ("ingolstadt21", "small")
 """The first of these that is installed is the demonstration city."""
@@ -132,15 +137,16 @@ def run_night(settings: NightSettings, watcher: Watcher) -> NightSummary:
         NightIncomplete: a stage failed for a reason nobody had foreseen.
     """
     folders = NightFolders.of(settings)
+    params = _params(settings)  # whatever is wrong with the settings is told before anything runs
     check_room(folders.root, folders.feeds if settings.feeds else None)
     if settings.city:
         name, stages = (
             settings.city.resolve().name,
-            _stages_of_city(settings.city, folders, settings),
+            _stages_of_city(settings.city, folders, settings, params),
         )
     else:
         name = settings.world or demonstration_world()
-        stages = _stages_of_world(name, folders, settings)
+        stages = _stages_of_world(name, folders, settings, params)
     with closing(stages):
         for _ in run_stages(stages, folders.root, watcher):
             pass
@@ -155,40 +161,59 @@ def demonstration_world() -> str:
     return next(name for name in DEMONSTRATION if name in here)
 
 
+@dataclass(frozen=True)
+class _Params:
+    """What the settings change of the stages' own parameters."""
+
+    defects: Defects
+    optimize: OptimizeParams
+    check: CheckParams
+
+
+def _params(settings: NightSettings) -> _Params:
+    from optimizers.params import OptimizeParams
+    from sim_scenarios.check import CheckParams
+    from sim_scenarios.defects import Defects
+
+    return _Params(
+        Defects.of_table(settings.defects),
+        changed(OptimizeParams(), settings.optimize, "optimize"),
+        changed(CheckParams(), settings.check, "check"),
+    )
+
+
 def _stages_of_city(
-    city: Path, f: NightFolders, settings: NightSettings
+    city: Path, f: NightFolders, settings: NightSettings, params: _Params
 ) -> Generator[Stage, None, None]:
     """The stages in order, for a city whose feeds are there already."""
     from traffic_brain.nightly import stages
 
     yield stages.city_stage(city, f.city)
-    yield from _engine(f, settings)
+    yield from _engine(f, settings, params)
     yield stages.report_stage(**_reported(f), world=None, report=f.report)
 
 
 def _stages_of_world(
-    name: str, f: NightFolders, settings: NightSettings
+    name: str, f: NightFolders, settings: NightSettings, params: _Params
 ) -> Generator[Stage, None, None]:
     """The stages in order; each is built when the folders before it are there.
 
     The world is made ready in the night's own folder: what a kill leaves of it, the next night
     clears away.
     """
-    from sim_scenarios.defects import Defects
     from sim_scenarios.scenario import prepare
     from sim_scenarios.spec import find
     from traffic_brain.nightly import stages
 
     spec = find(name)
-    defects = Defects.of_table(settings.defects)
     with fresh(f.root / "prepared") as workdir:
         world = prepare(spec, workdir)
         net, signals = world.network_sources()
         yield stages.record_stage(
-            spec, world, f.feeds, f.truth, seed=settings.seed, defects=defects
+            spec, world, f.feeds, f.truth, seed=settings.seed, defects=params.defects
         )
         yield stages.import_stage(net, signals, f.city)
-        yield from _engine(f, settings)
+        yield from _engine(f, settings, params)
         yield stages.evaluate_stage(
             spec,
             world,
@@ -200,15 +225,13 @@ def _stages_of_world(
         yield stages.report_stage(**_reported(f), world=f.world, report=f.report)
 
 
-def _engine(f: NightFolders, settings: NightSettings) -> Generator[Stage, None, None]:
+def _engine(
+    f: NightFolders, settings: NightSettings, params: _Params
+) -> Generator[Stage, None, None]:
     """From a day of feeds to the package: all that the engine does, whoever sent the feeds."""
-    from optimizers.params import OptimizeParams
-    from sim_scenarios.check import CheckParams
     from traffic_brain.nightly import stages
 
-    seed = settings.seed
-    recipe = changed(OptimizeParams(), settings.optimize, "optimize")
-    trial = changed(CheckParams(), settings.check, "check")
+    seed, recipe, trial = settings.seed, params.optimize, params.check
     yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
     yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
     yield stages.optimize_stage(f.city, f.state, f.diagnosis, f.plans, seed=seed, params=recipe)

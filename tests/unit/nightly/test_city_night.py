@@ -12,7 +12,7 @@ from sim_scenarios.generated import GeneratedCity, build
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.nightly import stages
 from traffic_brain.nightly.manifest import MANIFEST
-from traffic_brain.nightly.night import NightFolders, _stages_of_city
+from traffic_brain.nightly.night import NightFolders, _params, _stages_of_city
 from traffic_brain.nightly.runner import Nobody, run_stage
 from traffic_brain.nightly.settings import NightSettings
 
@@ -33,7 +33,7 @@ def test_from_feeds_to_page_without_a_world(city: Path, tmp_path: Path) -> None:
     settings = NightSettings(city=city, feeds=tmp_path / "feeds", out=tmp_path / "night")
     folders = NightFolders.of(settings)
     assert folders.feeds == tmp_path / "feeds" / "2026-11-02"
-    planned = list(_stages_of_city(city, folders, settings))
+    planned = list(_stages_of_city(city, folders, settings, _params(settings)))
     assert [stage.name for stage in planned] == [
         *("city", "fuse", "diagnose", "optimize", "check", "package", "report"),
     ]

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.small_day import SmallDay
-from traffic_brain.diagnosis.bottlenecks import main_successors
+from traffic_brain.diagnosis.bottlenecks import delay_veh_h, main_successors
 from traffic_brain.diagnosis.diagnose import diagnose, junction_indices
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.fusion.state import load_state
@@ -40,6 +40,29 @@ class Report:
     @property
     def corridors(self) -> list[Corridor]:
         return [corridor_from_dict(c) for c in self.document("corridors")]
+
+
+JAM_BINS = slice(3, 9)
+JAM_SPEED_RATIO = 0.3
+
+
+@pytest.fixture(scope="module")
+def day(day: SmallDay, tmp_path_factory: pytest.TempPathFactory) -> SmallDay:
+    """The day with half an hour of queue where most is lost: its own queues last no ten minutes."""
+    net = day.network
+    lost = delay_veh_h(net, load_state(day.state, net)).sum(axis=1)
+    link = max(
+        net.links.values(), key=lambda k: (k.junction_id is not None, lost[net.link_idx[k.link_id]])
+    )
+    folder = tmp_path_factory.mktemp("queue") / "state"
+    _copy_state(day, folder)
+    links = pq.read_table(folder / "link_state.parquet").to_pandas()
+    rows = links.index[links["link_id"] == link.link_id][JAM_BINS]
+    speed = JAM_SPEED_RATIO * link.free_flow_speed_mps
+    links.loc[rows, "speed_mps"] = speed
+    links.loc[rows, "travel_time_s"] = link.length_m / speed
+    links.to_parquet(folder / "link_state.parquet")
+    return replace(day, state=folder)
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,7 @@ class Crowd:
         self.errors: Counter[str] = Counter()
         self.decided: Counter[str] = Counter()
         self.places: list[tuple[str, str, dict[str, Any]]] = []
+        self.before: Counter[str] = Counter()
 
     async def run(self) -> dict[str, Any]:
         """Let them work, then compare what was answered with what was kept."""
@@ -51,6 +52,7 @@ class Crowd:
             for corridor in json.loads(self.server.get(f"/api/nights/{name}/corridors")):
                 self.server.get(f"/api/nights/{name}/corridors/{corridor['corridor_id']}")
                 self.places.append((name, corridor["corridor_id"], corridor))
+        self.before = self._kept()
 
     async def _log_in(self, name: str) -> dict[str, str]:
         async with httpx.AsyncClient(base_url=self.server.url) as client:
@@ -114,12 +116,17 @@ class Crowd:
                     self.decided[f"{night} {answer.json()['state']}"] += 1
                 await asyncio.sleep(dice.uniform(*PAUSE_S))
 
-    def _result(self) -> dict[str, Any]:
+    def _kept(self) -> Counter[str]:
+        """Decisions in the audit logs, by night and kind."""
         kept: Counter[str] = Counter()
         for night in {night for night, _, _ in self.places}:
             for entry in json.loads(self.server.get(f"/api/nights/{night}/decisions")):
                 if entry["state"] != "proposed":
                     kept[f"{night} {entry['state']}"] += 1
+        return kept
+
+    def _result(self) -> dict[str, Any]:
+        kept = self._kept() - self.before
         every = [t for values in self.times.values() for t in values]
         return {
             "readers": READERS,

@@ -30,6 +30,7 @@ from traffic_brain.model.documents import (
 from traffic_brain.model.findings import Bottleneck, Cause, Corridor
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.reading import to_json
+from traffic_brain.model.signals import SignalPlan
 from traffic_brain.model.verdict import Decision, Interval95, Verdict
 from traffic_brain.nightly.manifest import MANIFEST
 
@@ -226,7 +227,7 @@ def _write_diagnosis(
 
 def _write_plans(network: RoadNetwork, corridors: list[Corridor], folder: Path) -> None:
     """The plans in service with other offsets, and a verdict for them."""
-    plans = {}
+    plans: dict[str, SignalPlan] = {}
     for junction_id in dict.fromkeys(j for c in corridors for j in c.junction_ids):
         plan = network.junctions[junction_id].plan_in_service
         if plan is not None and len(plans) < CHANGED:

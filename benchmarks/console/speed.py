@@ -71,7 +71,7 @@ def measure(server: Server) -> dict[str, Any]:
         for _ in range(5):
             page.goto(f"{server.url}/nights/{night}/map")
             page.wait_for_selector("#map[data-ready=true]", timeout=60_000)
-            maps.append(float(page.get_attribute("#map", "data-ready-ms")))
+            maps.append(float(page.get_attribute("#map", "data-ready-ms") or "nan"))
         links = page.evaluate(
             "fetch(document.getElementById('map-page').dataset.source)"
             ".then((a) => a.json()).then((m) => [m.ids.length, m.bins.length])"

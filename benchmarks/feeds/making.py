@@ -172,7 +172,8 @@ def _police(here: City, part: Part, rng: np.random.Generator) -> pa.Table:
 
 def _transit(here: City, part: Part, rng: np.random.Generator) -> pa.Table:
     rows = _share(here.rows["transit"], part.hour)
-    time_in = _arrivals(rows, part.hour, rng) // 1000 * 1000
+    # to the millisecond, so that no bus enters a link twice at once: equal rows are repeats
+    time_in = _arrivals(rows, part.hour, rng)
     bus = rng.integers(0, BUSES, rows, dtype=np.int32)
     link = rng.integers(0, here.links, rows, dtype=np.int32)
     bins = (time_in - DAY_MS) // 300_000

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from threading import Thread
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -15,6 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 import traffic_brain
 from traffic_brain.console import pages, static_files
 from traffic_brain.console.access import visitor
+from traffic_brain.console.addresses import Addresses
 from traffic_brain.console.desk import Desk, open_desk
 from traffic_brain.console.headers import GuardHeaders, LimitBody
 from traffic_brain.console.journalist import Journalist
@@ -26,6 +28,9 @@ from traffic_brain.console.settings import Settings
 from traffic_brain.console.views import city_map, delay_tables, search
 from traffic_brain.console.views.brief import brief
 from traffic_brain.errors import DataRefused, TrafficBrainError
+
+THREADS = 16
+"""That answer at once: more of them share the same interpreter, and each holds memory."""
 
 
 def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
@@ -41,6 +46,7 @@ def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = THREADS
         if warm:
             Thread(target=warm_up, args=(desk,), daemon=True).start()
         yield
@@ -60,6 +66,7 @@ def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
         app.include_router(part.router)
     app.include_router(pages.router)
     app.include_router(static_files.router)
+    app.state.addresses = Addresses(pages.router.routes)
     app.add_middleware(LimitBody)
     app.add_middleware(
         TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts, www_redirect=False

@@ -66,6 +66,7 @@ class Database:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """A transaction, the only one that writes."""
         with closing(self._connect()) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -77,5 +78,4 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys = ON")
         return connection

@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from traffic_brain.clock import TIME_ZONE
 from traffic_brain.console.nights import NightFolder
 from traffic_brain.console.proposals import Proposal
+from traffic_brain.console.refusals import Conflict
 from traffic_brain.console.runs import MODIFIED
 from traffic_brain.console.settings import Settings
 from traffic_brain.deployment.about import is_expired, package_id, read_about
@@ -71,6 +72,7 @@ class Decisions:
         self._settings = settings
         self._stores: dict[str, Store] = {}
         self._lock = Lock()
+        self._proving = Lock()
 
     def close(self) -> None:
         """Give back the stores."""
@@ -111,21 +113,33 @@ class Decisions:
         )
 
     def approve(self, proposal: Proposal, who: str, note: str) -> Head:
-        """Approve a package; see `deployment.approval.approve`."""
+        """Approve a package; see `deployment.approval.approve`.
+
+        Raises:
+            Conflict: it is decided already.
+            DataRefused, ConfigurationError: as `approve` raises them.
+        """
         folders = proposal.night.folders
-        return approve(
-            self._store(proposal.package),
-            proposal.package,
-            folders.city,
-            folders.state,
-            self._by(proposal, who, note),
-        )
+        with self._decided_once(proposal):
+            return approve(
+                self._store(proposal.package),
+                proposal.package,
+                folders.city,
+                folders.state,
+                self._by(proposal, who, note),
+            )
 
     def reject(self, proposal: Proposal, who: str, note: str) -> Head:
-        """Reject a package; see `deployment.approval.reject`."""
-        return reject(
-            self._store(proposal.package), proposal.package, self._by(proposal, who, note)
-        )
+        """Reject a package; see `deployment.approval.reject`.
+
+        Raises:
+            Conflict: it is decided already.
+            DataRefused, ConfigurationError: as `reject` raises them.
+        """
+        with self._decided_once(proposal):
+            return reject(
+                self._store(proposal.package), proposal.package, self._by(proposal, who, note)
+            )
 
     def modify(
         self,
@@ -153,7 +167,7 @@ class Decisions:
             DataRefused, ConfigurationError: as `export_package` raises them.
         """
         city = proposal.night.folders.city if FORMATS[form].needs_roads else None
-        with tempfile.TemporaryDirectory() as temporary:
+        with self._proving, tempfile.TemporaryDirectory() as temporary:
             export_package(proposal.package, [form], Path(temporary), city=city)
             return _zipped(Path(temporary, form))
 
@@ -174,6 +188,20 @@ class Decisions:
             }
             for entry in reversed(entries)
         ]
+
+    @contextmanager
+    def _decided_once(self, proposal: Proposal) -> Iterator[None]:
+        """Look first whether it is decided: to prove a package takes seconds and a city's memory.
+
+        One at a time does so; of several consoles, the store lets one decide.
+        """
+        with self._proving:
+            state = self._state(proposal, package_id(proposal.package))
+            if state not in {State.PROPOSED, State.EXPIRED}:
+                raise Conflict(
+                    f"the package is {state.value} already", "load the page again to see by whom"
+                )
+            yield
 
     def _by(self, proposal: Proposal, who: str, note: str) -> By:
         return By(who, note, self.counting_day(proposal.night), datetime.now(UTC))

@@ -25,6 +25,7 @@ from traffic_brain.nightly.runner import LEDGER
 from traffic_brain.report.saved import Night, load_night
 
 KEPT_IN_MEMORY = 3
+SMALL_THINGS_KEPT = 1000
 EVERY_BIN = 288
 """A day in bins of five minutes: the console's map shows all of them."""
 _STAGES = ("city", "state", "diagnosis", "plans", "verdict", "package")
@@ -116,15 +117,27 @@ class Library:
         self._kept: OrderedDict[tuple[str, str], tuple[object, Any]] = OrderedDict()
         self._lock = Lock()
         self._networks: dict[str, RoadNetwork] = {}
+        self._small: OrderedDict[tuple[str, str], tuple[object, Any]] = OrderedDict()
+        self._folders: dict[Path, tuple[int, NightFolder]] = {}
         self._loading = Lock()
         self._making: dict[tuple[str, str], Lock] = {}
 
     def all(self) -> list[NightFolder]:
         """Every night, the latest service day first."""
-        inside = [path for path in sorted(self.root.iterdir()) if path.is_dir()]
-        candidates = [self.root] if _is_night(self.root) else [p for p in inside if _is_night(p)]
-        nights = [NightFolder(path.name, path) for path in candidates]
+        nights = [self._folder(path) for path in self._candidates() if _is_night(path)]
         return sorted(nights, key=lambda n: (n.service_day, n.night_id), reverse=True)
+
+    def _candidates(self) -> list[Path]:
+        return [self.root] if _is_night(self.root) else list(self.root.iterdir())
+
+    def _folder(self, path: Path) -> NightFolder:
+        """The same object, with the service day that it has read, as long as its summary stands."""
+        summary = path / "state" / "summary.json"
+        stamp = summary.stat().st_mtime_ns if summary.is_file() else 0
+        known = self._folders.get(path)
+        if known is None or known[0] != stamp:
+            known = self._folders[path] = (stamp, NightFolder(path.name, path))
+        return known[1]
 
     def find(self, night_id: str) -> NightFolder:
         """The night of this name.
@@ -132,9 +145,9 @@ class Library:
         Raises:
             NotFound: there is none.
         """
-        for night in self.all():
-            if night.night_id == night_id:
-                return night
+        for path in self._candidates():
+            if path.name == night_id and _is_night(path):
+                return self._folder(path)
         raise NotFound("there is no such night", "choose one of the list")
 
     def complete(self, night_id: str) -> NightFolder:
@@ -166,34 +179,42 @@ class Library:
                 self._networks[digest] = load_city(folder.folders.city)
             return self._networks[digest]
 
-    def kept(self, folder: NightFolder, what: str, make: Callable[[], Any]) -> Any:
+    def kept(
+        self, folder: NightFolder, what: str, make: Callable[[], Any], *, is_small: bool = False
+    ) -> Any:
         """Something made of a night, made once as long as the night does not change.
 
         Threads that ask for the same thing wait for the first of them.
+
+        Args:
+            is_small: a few numbers, which stay when the night itself is forgotten.
         """
         key = (folder.night_id, what)
+        kept = self._small if is_small else self._kept
         with self._lock:
             making = self._making.setdefault(key, Lock())
         with making:
             signature = folder.signature()
             with self._lock:
-                found = self._kept.get(key)
+                found = kept.get(key)
                 if found is not None and found[0] == signature:
-                    self._kept.move_to_end(key)
+                    kept.move_to_end(key)
                     return found[1]
             value = make()
             with self._lock:
-                self._kept[key] = (signature, value)
-                self._kept.move_to_end(key)
+                kept[key] = (signature, value)
+                kept.move_to_end(key)
                 self._forget_eldest()
             return value
 
     def _forget_eldest(self) -> None:
         """Keep what was made of the nights that were asked for last."""
         recent = list(dict.fromkeys(night_id for night_id, _ in reversed(self._kept)))
-        for key in list(self._kept):
-            if key[0] in recent[KEPT_IN_MEMORY:] and key[1] != "brief":
-                del self._kept[key]
+        for key in [key for key in self._kept if key[0] in recent[KEPT_IN_MEMORY:]]:
+            del self._kept[key]
+            self._making.pop(key, None)
+        while len(self._small) > SMALL_THINGS_KEPT:
+            self._making.pop(self._small.popitem(last=False)[0], None)
 
 
 def _is_night(folder: Path) -> bool:
@@ -203,8 +224,12 @@ def _is_night(folder: Path) -> bool:
 
 
 def _load(folder: NightFolder, network: RoadNetwork) -> Night:
+    import gc
+
+    import pyarrow as pa
+
     f = folder.folders
-    return load_night(
+    night = load_night(
         city=f.city,
         state=f.state,
         diagnosis=f.diagnosis,
@@ -215,3 +240,7 @@ def _load(folder: NightFolder, network: RoadNetwork) -> Night:
         most_pictures=EVERY_BIN,
         network=network,
     )
+    pa.default_memory_pool().release_unused()  # the tables' memory, ten times what is kept of them
+    gc.collect()
+    gc.freeze()  # a city is millions of objects without cycles: looking through them stops all
+    return night

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.encoders import jsonable_encoder
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from traffic_brain.console.access import Visitor, allowed, desk_of
+from traffic_brain.console.access import Visitor, allowed, the_desk
 from traffic_brain.console.accounts import Role
 from traffic_brain.console.desk import Desk
-from traffic_brain.console.rendering import page
+from traffic_brain.console.nights import NightFolder
+from traffic_brain.console.rendering import fragment, language_of, page
 from traffic_brain.console.views import board, bottleneck, corridor, effect, junction
 from traffic_brain.console.views.gains import gains
 from traffic_brain.console.views.morning import morning, stage_status
@@ -27,7 +28,7 @@ from traffic_brain.report.saved import Night
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 Reader = Annotated[Visitor, Depends(allowed(Role.VIEW))]
-TheDesk = Annotated[Desk, Depends(desk_of)]
+TheDesk = Annotated[Desk, Depends(the_desk)]
 WORST = 8
 
 
@@ -43,7 +44,8 @@ def home(request: Request, reader: Reader, desk: TheDesk) -> Response:
     latest = desk.library.latest() or next(iter(desk.library.all()), None)
     if latest is None:
         return page(request, "no_nights.html", reader)
-    return RedirectResponse(request.url_for("morning_page", night_id=latest.night_id).path, 303)
+    address = request.app.state.addresses.of("morning_page", night_id=latest.night_id)
+    return RedirectResponse(address, 303)
 
 
 @router.get("/nights/{night_id}/morning", name="morning_page")
@@ -55,7 +57,7 @@ def morning_page(request: Request, night_id: str, reader: Reader, desk: TheDesk)
         night = desk.library.night(folder)
         shown |= {
             "morning": morning(desk.library, folder),
-            "worst": tables.ranked_bottlenecks(night)[:WORST],
+            "worst": _ranked(desk, folder)[:WORST],
             "ids": [b.bottleneck_id for b in night.bottlenecks],
             "bottleneck_count": len(night.bottlenecks),
             "places": {b.link_id: link_name(night.network, b.link_id) for b in night.bottlenecks},
@@ -68,14 +70,26 @@ def map_page(request: Request, night_id: str, reader: Reader, desk: TheDesk) -> 
     """The map and the ranked list, in step."""
     folder = desk.library.complete(night_id)
     night = desk.library.night(folder)
+    rows = _ranked(desk, folder)
+    ranked = desk.library.kept(
+        folder,
+        f"ranked {language_of(request)}",
+        lambda: fragment(
+            request,
+            "ranked.html",
+            folder=folder,
+            rows=rows,
+            ids=[b.bottleneck_id for b in night.bottlenecks],
+            zone_of=[night.network.links[b.link_id].zone_id or "" for b in night.bottlenecks],
+        ),
+    )
     return page(
         request,
         "map.html",
         reader,
         folder,
-        rows=desk.library.kept(folder, "ranked", lambda: tables.ranked_bottlenecks(night)),
-        ids=[b.bottleneck_id for b in night.bottlenecks],
-        zone_of=[night.network.links[b.link_id].zone_id or "" for b in night.bottlenecks],
+        rows=rows,
+        ranked=ranked,
         zones=list(night.network.zones.values()),
         bins=len(night.link_states.bins_s),
     )
@@ -141,7 +155,7 @@ def corridor_page(
         proposal=chosen.proposal_id,
         shown=desk.library.kept(
             folder,
-            f"corridor page {chosen.proposal_id} {corridor_id}",
+            f"corridor page {chosen.mark} {corridor_id}",
             lambda: _as_json(corridor.document(desk.library, chosen, night, found)),
         ),
     )
@@ -189,10 +203,7 @@ def plans_page(
         standing=desk.decisions.standing(chosen),
         shown=night,
         reason=translated(night.verdict.reason),
-        **desk.library.kept(
-            folder, f"plans page {chosen.proposal_id}", lambda: _tables_of_plans(night)
-        ),
-        figure=_paired(night),
+        **desk.library.kept(folder, f"plans page {chosen.mark}", lambda: _tables_of_plans(night)),
         formats=FORMATS,
     )
 
@@ -267,6 +278,14 @@ def interface_page(request: Request, reader: Reader, desk: TheDesk) -> Response:
     return page(request, "interface.html", reader, desk.library.latest(), rows=rows)
 
 
+def _ranked(desk: Desk, folder: NightFolder) -> list[tables.BottleneckRow]:
+    def make() -> list[tables.BottleneckRow]:
+        return tables.ranked_bottlenecks(desk.library.night(folder))
+
+    found: list[tables.BottleneckRow] = desk.library.kept(folder, "ranked", make)
+    return found
+
+
 def _paired(night: Night) -> dict[str, Any] | None:
     return paired_figure(night.check) if night.check.proposed_s_per_veh else None
 
@@ -276,6 +295,7 @@ def _tables_of_plans(night: Night) -> dict[str, Any]:
         "plans": tables.plan_rows(night),
         "gains": gains(night),
         "certificate": tables.certificate_view(night),
+        "figure": _paired(night),
     }
 
 

@@ -25,6 +25,11 @@ class Proposal:
     run: Run | None = None
 
     @property
+    def mark(self) -> str:
+        """Tells it from others of the same name: folders of runs may be cleared away."""
+        return f"{self.proposal_id} {self.run.request.at if self.run else ''}"
+
+    @property
     def plans(self) -> Path:
         """What was checked: a package that was changed by hand stands for a plans folder."""
         modified = self.root / MODIFIED
@@ -70,7 +75,7 @@ class Proposals:
             return night
         found = self._library.kept(
             proposal.night,
-            f"proposal {proposal.proposal_id}",
+            f"proposal {proposal.mark}",
             lambda: with_proposal(
                 night,
                 plans=proposal.plans,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
 from traffic_brain.console.access import Visitor, desk_of
@@ -49,25 +51,17 @@ def page(
     """A page; remembers the language."""
     language = language_of(request)
     nights = desk_of(request).library.all() if reader else []
-    text = (
-        _environment()
-        .get_template(template)
-        .render(
-            language=language,
-            other_language="en" if language == "zh" else "zh",
-            other_address=_other_address(request, language),
-            reader=reader,
-            folder=night,
-            nights=nights,
-            menu=_MENU if night and night.is_complete else _MENU[:1] if night else (),
-            route=getattr(request.scope.get("route"), "name", ""),
-            url=lambda name, **parts: str(request.app.url_path_for(name, **parts)),
-            t=lambda key, **filled: say(key, language, **filled),
-            w=lambda text: in_language(text, language),
-            code=lambda group, name: code_say(group, name, language),
-            localised=lambda figure: localise(figure, language),
-            **values,
-        )
+    text = fragment(
+        request,
+        template,
+        other_language="en" if language == "zh" else "zh",
+        other_address=_other_address(request, language),
+        reader=reader,
+        folder=night,
+        nights=nights,
+        menu=_MENU if night and night.is_complete else _MENU[:1] if night else (),
+        route=getattr(request.scope.get("route"), "name", ""),
+        **values,
     )
     answer = HTMLResponse(text, status)
     if values.get("figure"):
@@ -77,10 +71,30 @@ def page(
     return answer
 
 
+def fragment(request: Request, template: str, **values: Any) -> Markup:
+    """A part of a page, which may be kept for all readers of one language."""
+    language = language_of(request)
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            language=language,
+            url=request.app.state.addresses.of,
+            t=lambda key, **filled: say(key, language, **filled),
+            w=lambda text: in_language(text, language),
+            code=lambda group, name: code_say(group, name, language),
+            localised=lambda figure: localise(figure, language),
+            **values,
+        )
+    )
+    return Markup(text)  # noqa: S704  what the template was given is escaped by it
+
+
 def _other_address(request: Request, language: str) -> str:
+    """This page in the other language; never an address of another machine (``//elsewhere``)."""
     other = "en" if language == "zh" else "zh"
-    url = request.url.include_query_params(lang=other)
-    return f"{url.path}?{url.query}"
+    path = quote("/" + request.scope["path"].lstrip("/\\"))
+    return f"{path}?{request.url.include_query_params(lang=other).query}"
 
 
 @cache

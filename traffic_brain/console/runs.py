@@ -159,10 +159,12 @@ class Runs:
             if self._run(run.folder).status is not Status.RUNNING:
                 raise Conflict("the run has ended already", "look at what it has found")
             (run.folder / CANCELLED).write_text("{}", encoding="utf-8")
-            _end(_process_id(run.folder))
             process = self._processes.pop(run.folder, None)
             if process is not None:
+                _end(process.pid)
                 process.wait(timeout=10)
+            elif _is_ours(pid := _process_id(run.folder), run.folder):
+                _end(pid)
 
     def close(self) -> None:
         """End everything that is still at work, when the console ends."""
@@ -197,7 +199,8 @@ class Runs:
         if (folder / CANCELLED).is_file():
             return Status.CANCELLED, ""
         if (folder / FAILED).is_file():
-            return Status.FAILED, str(_read(folder / FAILED).get("reason", ""))
+            reason = str(_read(folder / FAILED).get("reason", ""))
+            return Status.FAILED, reason.replace(str(folder.parents[2]), "…")
         if (folder / "package" / MANIFEST).is_file():
             return Status.DONE, ""
         process = self._processes.get(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -42,13 +43,14 @@ class LinkStates:
     """Levels and speeds of the drawn links, one string per bin.
 
     ``levels[bin][link]`` is one character, an index into ``LEVELS`` or ``NO_LEVEL``;
-    ``speeds_kmh[bin][link]`` is a whole number, or -1 for none.
+    ``speeds_kmh[bin][link]`` is a whole number, or -1 for none; two bytes each, since a city's day
+    has millions of them.
     """
 
     link_ids: tuple[str, ...]
     bins_s: tuple[int, ...]
     levels: tuple[str, ...]
-    speeds_kmh: tuple[tuple[int, ...], ...]
+    speeds_kmh: tuple[array[int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,8 @@ _WORLD = (
     *("seeds", "in_service_delay_s_per_veh", "proposed_delay_s_per_veh", "change_ratio"),
     *("before_mean_s", "before_median_s", "after_median_s", "in_service", "proposed"),
 )
+_CODED = frozenset({"link_id", "movement_id", "level"})
+"""Columns of long tables whose texts repeat."""
 _AGAIN = "run the night again: its folders and this program are of different versions"
 
 
@@ -232,19 +236,20 @@ def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
 
 
 def _table(path: Path, *columns: str) -> pa.Table:
+    """These columns and no others; texts that repeat stay coded, which saves most of the memory."""
     try:
-        table = pq.read_table(path)
+        known = pq.read_schema(path).names
+        missing = [f"no column {name}" for name in columns if name not in known]
+        if missing:
+            raise DataRefused(f"{path} cannot be shown", _AGAIN, missing)
+        return pq.read_table(path, columns=list(columns), read_dictionary=list(_CODED))
     except (pa.ArrowException, OSError) as error:
         problem = str(error).splitlines()[0]
         raise DataRefused(f"{path} cannot be read", "run the night again", [problem]) from error
-    missing = [f"no column {name}" for name in columns if name not in table.column_names]
-    if missing:
-        raise DataRefused(f"{path} cannot be shown", _AGAIN, missing)
-    return table.select(columns)
 
 
 def _link_states(path: Path, network: RoadNetwork, most_pictures: int) -> LinkStates:
-    table = _table(path, "link_id", "bin_start_s", "speed_mps", "level").combine_chunks()
+    table = _table(path, "link_id", "bin_start_s", "speed_mps", "level")
     drawn = tuple(link.link_id for link in network.links.values() if link.car_lanes)
     columns = _places(table["link_id"], drawn)
     starts = table["bin_start_s"].to_numpy().astype(np.int64)
@@ -255,23 +260,32 @@ def _link_states(path: Path, network: RoadNetwork, most_pictures: int) -> LinkSt
     levels = np.full((len(bins), len(drawn)), ord(NO_LEVEL), dtype=np.uint8)
     codes = _places(table["level"], LEVELS)[known]
     levels[rows, columns] = np.where(codes >= 0, codes + ord("0"), ord(NO_LEVEL))
-    speeds = np.full((len(bins), len(drawn)), -1, dtype=np.int64)
+    speeds = np.full((len(bins), len(drawn)), -1, dtype=np.int16)
     kmh = table["speed_mps"].cast(pa.float64()).fill_null(np.nan).to_numpy()[known] * 3.6
-    speeds[rows, columns] = np.where(np.isnan(kmh), -1, np.rint(np.nan_to_num(kmh)))
+    whole = np.rint(np.nan_to_num(kmh)).clip(0, np.iinfo(np.int16).max)
+    speeds[rows, columns] = np.where(np.isnan(kmh), -1, whole)
     return LinkStates(
         drawn,
         bins,
         tuple(row.tobytes().decode("ascii") for row in levels),
-        tuple(tuple(row) for row in speeds.tolist()),
+        tuple(array("h", row.tobytes()) for row in speeds),
     )
 
 
 def _places(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.int64]:
     """Index in ``names`` of each text of a column; -1: not among them, or none."""
-    found = column.cast(pa.string()).combine_chunks().dictionary_encode()
+    found = _coded(column)
     place_of = {name: i for i, name in enumerate(names)}
     places = np.array([place_of.get(n, -1) for n in found.dictionary.to_pylist()] + [-1], np.int64)
     return np.asarray(places[found.indices.cast(pa.int64()).fill_null(-1).to_numpy()])
+
+
+def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
+    """A column of texts as one array of indices into its different texts."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string()).dictionary_encode()
+    found = column.unify_dictionaries().combine_chunks()
+    return found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
 
 
 def _rows_of(starts: NDArray[np.int64], bins: Sequence[int]) -> NDArray[np.int64]:
@@ -291,7 +305,7 @@ def _shown_bins(bins: Sequence[int], most: int) -> tuple[int, ...]:
 
 def _mean_demand(path: Path) -> dict[str, float]:
     table = _table(path, "movement_id", "demand_vph")
-    ids = table["movement_id"].cast(pa.string()).combine_chunks().dictionary_encode()
+    ids = _coded(table["movement_id"])
     demand = table["demand_vph"].cast(pa.float64()).fill_null(0.0).to_numpy()
     names = ids.dictionary.to_pylist()
     rows = ids.indices.to_numpy()

@@ -33,6 +33,16 @@ def test_an_approval_stands_in_the_store_that_the_commands_use(own: Served) -> N
     assert entries[-1].act.on_day == "2026-03-03"  # a simulated city's own calendar
 
 
+@pytest.mark.parametrize("act", ["approve", "reject", "change"])
+def test_what_was_replaced_since_it_was_shown_is_not_decided_on(served: Served, act: str) -> None:
+    client = served.logged_in("approveer")
+    seen = {"note": "yes", "package_id": "0" * 64}
+    answer = client.post(f"{OWN}/{act}", json=seen)
+    assert (answer.status_code, client.get(OWN).json()["state"]) == (409, "proposed")
+    shown = client.get("/nights/monday/plans").text
+    assert f'data-package="{client.get(OWN).json()["package_id"]}"' in shown
+
+
 def test_the_second_decision_is_refused(own: Served) -> None:
     client = own.logged_in("approveer")
     assert client.post(f"{OWN}/reject", json={"note": "no"}).status_code == 200
@@ -57,8 +67,8 @@ def test_of_many_who_decide_at_once_one_wins(own: Served) -> None:
 
 
 @pytest.mark.parametrize("note", ["", "   ", "\x07bell", "x" * 2001])
-def test_a_decision_needs_a_reason(own: Served, note: str) -> None:
-    client = own.logged_in("approveer")
+def test_a_decision_needs_a_reason(served: Served, note: str) -> None:
+    client = served.logged_in("approveer")
     answer = client.post(f"{OWN}/approve", json={"note": note})
     assert answer.status_code in {400, 422}
     assert client.get(OWN).json()["state"] == "proposed"

@@ -108,8 +108,10 @@ def test_a_run_is_known_by_what_it_has_left(own: Served, file: str, status: Stat
     assert run.status is status
     assert run.message == ("because" if status is Status.FAILED else "")
     if status is not Status.DONE:
-        client = own.logged_in("planer")
-        assert client.post(f"/api/nights/monday/runs/{run.run_id}/cancel").status_code == 409
+        address = f"/api/nights/monday/runs/{run.run_id}/cancel"
+        assert own.logged_in("planer").post(address).status_code == 403  # it is somebody else's
+        client = own.logged_in("approveer")
+        assert client.post(address).status_code == 409
         assert client.get("/nights/monday/runs").status_code == 200
     with pytest.raises(NotFound):
         Runs().find(night, "R002")

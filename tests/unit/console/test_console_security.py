@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import pytest
+from starlette.routing import Route
 
 from tests.unit.console.conftest import NIGHT, PASSWORD, Served
 from traffic_brain.console import passwords
 from traffic_brain.console.accounts import Accounts, Role
+from traffic_brain.console.addresses import Addresses
 from traffic_brain.console.database import Database
 from traffic_brain.console.throttle import Throttle
 from traffic_brain.errors import ConfigurationError
@@ -128,8 +132,41 @@ def test_guessed_passwords_are_slowed_and_noted(own: Served) -> None:
     assert [status for _, act, status in journal(own) if act == "POST /api/session"][:1] == [429]
 
 
-def test_an_unknown_name_is_told_like_a_wrong_password(own: Served) -> None:
-    client = own.client()
+def test_guesses_that_come_at_once_are_slowed_as_well(own: Served) -> None:
+    def guess(i: int) -> int:
+        told = {"name": "approveer", "password": f"guess {i}"}
+        return own.client().post("/api/session", json=told).status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = sorted(pool.map(guess, range(12)))
+    assert answers == [401] * 8 + [429] * 4
+
+
+def test_those_who_log_in_do_not_slow_their_neighbours(own: Served) -> None:
+    desk = own.app.state.desk
+    told = {"name": "viewer", "password": PASSWORD}
+    assert own.client().post("/api/session", json=told).status_code == 200
+    assert desk.addresses._events["10.0.0.7"] == deque()
+    token = desk.accounts.new_token("viewer", "good")
+    forged = {"authorization": "Bearer forged"}
+    while own.client().get("/api/nights", headers=forged).status_code == 401:
+        pass
+    good = {"authorization": f"Bearer {token}"}
+    assert own.client().get("/api/nights", headers=good).status_code == 200
+
+
+def test_a_new_log_in_ends_the_browsers_session_before(own: Served) -> None:
+    client = own.logged_in("viewer")
+    before = client.cookies["tb_session"]
+    told = {"name": "viewer", "password": PASSWORD}
+    assert client.post("/api/session", json=told).status_code == 200
+    stale = own.client()
+    stale.cookies.set("tb_session", before)
+    assert stale.get("/api/session").status_code == 401
+
+
+def test_an_unknown_name_is_told_like_a_wrong_password(served: Served) -> None:
+    client = served.client()
     known = client.post("/api/session", json={"name": "viewer", "password": "wrong wrong"})
     unknown = client.post("/api/session", json={"name": "nobody", "password": "wrong wrong"})
     assert known.json() == unknown.json()
@@ -215,6 +252,32 @@ def test_no_page_asks_for_anything_elsewhere(served: Served) -> None:
             assert not found.startswith("//")
 
 
+@pytest.mark.parametrize("path", ["//elsewhere.example/x", "/\\elsewhere.example", "/%2F/x"])
+def test_no_link_leads_to_another_machine(served: Served, path: str) -> None:
+    client = served.logged_in("viewer")
+    shown = client.get(f"http://localhost{path}")
+    for found in re.findall(r'href="([^"]*)"', shown.text):
+        assert not found.startswith(("//", "/\\", "/%5C")), found
+
+
+def test_the_map_is_sent_once_to_whoever_may_see_it(served: Served) -> None:
+    client = served.logged_in("viewer")
+    for part in ("map", "map/levels", "map/speeds"):
+        first = client.get(f"{NIGHT}/{part}")
+        mark = {"if-none-match": first.headers["etag"]}
+        again = client.get(f"{NIGHT}/{part}", headers=mark)
+        assert (again.status_code, again.content) == (304, b"")
+        assert "private" in again.headers["cache-control"]
+        assert served.client().get(f"{NIGHT}/{part}", headers=mark).status_code == 401
+
+
+def test_a_name_with_signs_of_an_address_is_found() -> None:
+    async def nothing(_: object) -> None: ...
+
+    places = Addresses([Route("/j/{night}/{junction:path}", nothing, name="j")])
+    assert places.of("j", night="a/b?", junction="x/y?z#1") == "/j/a%2Fb%3F/x/y%3Fz%231"
+
+
 def test_the_journal_is_chained_and_cannot_be_changed(own: Served) -> None:
     found = own.app.state.desk.journal
     found.note("eve", "10.0.0.9", "POST /x\n2026 forged line", 200)
@@ -272,8 +335,8 @@ def test_the_throttle_slides() -> None:
     assert throttle.wait_s("a") == 0.0
 
 
-def test_a_wrong_password_takes_as_long_for_an_unknown_name(own: Served) -> None:
-    accounts: Accounts = own.app.state.desk.accounts
+def test_a_wrong_password_takes_as_long_for_an_unknown_name(served: Served) -> None:
+    accounts: Accounts = served.app.state.desk.accounts
 
     def seconds(name: str) -> float:
         start = time.process_time()

@@ -37,7 +37,7 @@ def test_no_strange_request_makes_a_fault(own: Served) -> None:
     ]
 
     def look_at(operation: Any) -> None:
-        @settings(max_examples=6, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=4, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy())
         def look(case: Any) -> None:
             case.path_parameters |= {k: v for k, v in KNOWN.items() if k in case.path_parameters}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Response
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from traffic_brain.console.decisions import Changes
 from traffic_brain.console.desk import Desk
 from traffic_brain.console.proposals import Proposal
+from traffic_brain.console.refusals import Conflict
 from traffic_brain.console.rest.shared import (
     ANY_PLANNER,
     ANY_READER,
@@ -38,9 +39,10 @@ Form = Literal["ga1049", "gbt20999", "ntcip1202", "utdf", "gmns", "sumo", "xlsx"
 
 
 class Decide(Body):
-    """Why."""
+    """Why, and of which package: if another has taken its place meanwhile, nothing is decided."""
 
     note: Note
+    package_id: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
 class Change(Decide):
@@ -77,7 +79,7 @@ def approve(
     night_id: NightId, proposal_id: ProposalId, body: Decide, approver: Approver, desk: TheDesk
 ) -> dict[str, Any]:
     """Approve a package, if nothing has changed since it was made."""
-    proposal = desk.proposals.find(desk.library.complete(night_id), proposal_id)
+    proposal = _seen(desk, night_id, proposal_id, body)
     head = desk.decisions.approve(proposal, approver.user.name, body.note)
     return {"state": "approved", "log_head": str(head)}
 
@@ -87,7 +89,7 @@ def reject(
     night_id: NightId, proposal_id: ProposalId, body: Decide, approver: Approver, desk: TheDesk
 ) -> dict[str, Any]:
     """Reject a package."""
-    proposal = desk.proposals.find(desk.library.complete(night_id), proposal_id)
+    proposal = _seen(desk, night_id, proposal_id, body)
     head = desk.decisions.reject(proposal, approver.user.name, body.note)
     return {"state": "rejected", "log_head": str(head)}
 
@@ -98,7 +100,7 @@ def change(
 ) -> dict[str, Any]:
     """Change a package and check the changed one in a run."""
     folder = desk.library.complete(night_id)
-    proposal = desk.proposals.find(folder, proposal_id)
+    proposal = _seen(desk, night_id, proposal_id, body)
     changes = Changes(body.greens_s, body.offsets_s, body.kept)
     who = approver.user.name
     request = Request(
@@ -124,6 +126,14 @@ def export(night_id: NightId, proposal_id: ProposalId, form: Form, desk: TheDesk
     name = f"{desk.decisions.standing(proposal).package_id[:12]}-{form}.zip"
     disposition = f'attachment; filename="{name}"'
     return Response(body, media_type=ZIP, headers={"content-disposition": disposition})
+
+
+def _seen(desk: Desk, night_id: str, proposal_id: str, body: Decide) -> Proposal:
+    """The proposal that is decided on, if it still is what its planner saw."""
+    proposal = desk.proposals.find(desk.library.complete(night_id), proposal_id)
+    if body.package_id and body.package_id != desk.decisions.standing(proposal).package_id:
+        raise Conflict("the package has changed since it was shown", "load the page again")
+    return proposal
 
 
 def _proposal(desk: Desk, proposal: Proposal) -> dict[str, Any]:

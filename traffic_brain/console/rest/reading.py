@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
@@ -116,11 +117,13 @@ def read_corridor(
 @router.post("/nights/{night_id}/corridors/{corridor_id}/try")
 def try_offsets(night_id: NightId, corridor_id: str, body: Try, desk: TheDesk) -> Any:
     """Bands, delay and safety rules with other offsets; changes nothing."""
-    chosen = desk.proposals.find(desk.library.complete(night_id), body.proposal)
+    folder = desk.library.complete(night_id)
+    chosen = desk.proposals.find(folder, body.proposal)
     night = desk.proposals.seen(chosen)
     found = corridor.find(night, corridor_id)
     shown = corridor.document(desk.library, chosen, night, found)
-    return corridor.tried(night, found, body.plans, body.offsets_s, shown)
+    judged = corridor.rules_of(desk.library, folder)
+    return corridor.tried(night, found, body.plans, body.offsets_s, shown, judged)
 
 
 @router.get("/nights/{night_id}/junctions/{junction_id:path}")
@@ -187,8 +190,18 @@ def read_journal(desk: TheDesk) -> Any:
 
 
 def _unpacked(gzipped: bytes, kind: str, request: Request) -> Response:
-    """A body that was compressed once; in plain for whoever does not understand that."""
-    headers = {"vary": "accept-encoding"}
+    """A body that was compressed once; in plain for whoever does not understand that.
+
+    A browser may keep it, and asks each time whether it still is what it has.
+    """
+    mark = f'"{hashlib.blake2b(gzipped, digest_size=16).hexdigest()}"'
+    headers = {
+        "vary": "accept-encoding, cookie",
+        "etag": mark,
+        "cache-control": "private, no-cache",
+    }
+    if request.headers.get("if-none-match") == mark:
+        return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["content-encoding"] = "gzip"
         return Response(gzipped, media_type=kind, headers=headers)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from traffic_brain.console.refusals import Refusal
+from traffic_brain.console.accounts import Role
+from traffic_brain.console.refusals import NotAllowed, Refusal
 from traffic_brain.console.rest.shared import (
-    ANY_PLANNER,
     ANY_READER,
     Body,
     Name,
@@ -74,9 +74,12 @@ def read_run(night_id: NightId, run_id: str, desk: TheDesk) -> dict[str, Any]:
     return run_document(desk.runs.find(desk.library.complete(night_id), run_id))
 
 
-@router.post("/nights/{night_id}/runs/{run_id}/cancel", dependencies=[ANY_PLANNER])
-def cancel_run(night_id: NightId, run_id: str, desk: TheDesk) -> dict[str, Any]:
-    """End a run."""
+@router.post("/nights/{night_id}/runs/{run_id}/cancel")
+def cancel_run(night_id: NightId, run_id: str, planner: Planner, desk: TheDesk) -> dict[str, Any]:
+    """End a run: one's own, or as an approver anybody's."""
     folder = desk.library.complete(night_id)
-    desk.runs.cancel(desk.runs.find(folder, run_id))
+    run = desk.runs.find(folder, run_id)
+    if run.request.who != planner.user.name and not planner.user.role.may(Role.APPROVE):
+        raise NotAllowed("the run is somebody else's", "ask an approver to cancel it")
+    desk.runs.cancel(run)
     return run_document(desk.runs.find(folder, run_id))

@@ -27,17 +27,18 @@ class LogIn(Body):
 def log_in(body: LogIn, request: Request, response: Response, desk: TheDesk) -> dict[str, Any]:
     """Log in with a browser: sets the session's cookie."""
     refuse_foreign(request)
-    keys = (f"{body.name} {address_of(request)}", f"address {address_of(request)}")
-    wait_s = max(desk.guesses.wait_s(keys[0]), desk.addresses.wait_s(keys[1]))
     request.state.who = "-"
-    if wait_s > 0:
+    named, address = f"{body.name} {address_of(request)}", address_of(request)
+    # counted before the password is looked at: guesses that come all at once are slowed as well
+    if (wait_s := desk.addresses.take(address) or desk.guesses.take(named)) > 0:
         raise TooOften(wait_s)
     found = desk.accounts.log_in(body.name, body.password)
     if found is None:
-        desk.guesses.note(keys[0])
-        desk.addresses.note(keys[1])
         raise NotLoggedIn("account or password is wrong", "try again")
-    desk.guesses.clear(keys[0])
+    desk.guesses.clear(named)
+    desk.addresses.give_back(address)
+    if before := request.cookies.get(COOKIE):
+        desk.accounts.log_out(before)  # a browser has one session
     secret, session = found
     request.state.who = session.user.name
     response.set_cookie(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from traffic_brain.console.access import Visitor, allowed, desk_of
+from traffic_brain.console.access import Visitor, allowed, the_desk
 from traffic_brain.console.accounts import Role
 from traffic_brain.console.desk import Desk
 from traffic_brain.console.runs import Run
@@ -23,7 +23,7 @@ NightId = Annotated[str, Path(max_length=300, description="A folder name of `/ap
 ProposalId = Annotated[str, Path(max_length=20, description="`night`, or a run such as R001.")]
 Planner = Annotated[Visitor, Depends(allowed(Role.PLAN))]
 Approver = Annotated[Visitor, Depends(allowed(Role.APPROVE))]
-TheDesk = Annotated[Desk, Depends(desk_of)]
+TheDesk = Annotated[Desk, Depends(the_desk)]
 ANY_READER = Depends(allowed(Role.VIEW))
 ANY_PLANNER = Depends(allowed(Role.PLAN))
 ANY_APPROVER = Depends(allowed(Role.APPROVE))

@@ -21,7 +21,9 @@
     for (const button of box.querySelectorAll("button")) {
       button.disabled = true;
     }
-    const answer = await Console.send("POST", `${box.dataset.base}/${name}`, { note: note.value, ...more });
+    const answer = await Console.send("POST", `${box.dataset.base}/${name}`, {
+      note: note.value, package_id: box.dataset.package, ...more,
+    });
     if (answer.ok) {
       done(answer.body);
       return;

@@ -65,7 +65,7 @@ def brief(library: Library, night: NightFolder) -> Brief:
     Raises:
         DataRefused: a file is missing or damaged.
     """
-    found: Brief = library.kept(night, "brief", lambda: _brief(night))
+    found: Brief = library.kept(night, "brief", lambda: _brief(night), is_small=True)
     return found
 
 
@@ -97,7 +97,8 @@ def _head(row: Mapping[str, Any]) -> Head:
 
 def _congested(night: NightFolder) -> float | None:
     path = night.folders.state / "link_state.parquet"
-    counts = pc.value_counts(pq.read_table(path, columns=["level"])["level"]).to_pylist()
+    levels = pq.read_table(path, columns=["level"], read_dictionary=["level"])["level"]
+    counts = pc.value_counts(levels.unify_dictionaries()).to_pylist()
     seen = {row["values"]: row["counts"] for row in counts if row["values"] in LEVELS}
     total = sum(seen.values())
     return sum(seen.get(level, 0) for level in CONGESTED) / total if total else None

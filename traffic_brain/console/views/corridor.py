@@ -6,16 +6,17 @@ and asks here, where bands, delay and rules are computed by the engine's own fun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
-from traffic_brain.console.nights import Library
+from traffic_brain.console.nights import Library, NightFolder
 from traffic_brain.console.proposals import Proposal
 from traffic_brain.console.refusals import NotFound, Refusal
 from traffic_brain.console.views import delay_tables
 from traffic_brain.model.findings import Corridor
-from traffic_brain.model.rules import Severity, judge, rules_inputs
+from traffic_brain.model.rules import Severity, Violation, judge, rules_inputs
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.report import diagram, timespace
 from traffic_brain.report.figures import junction_name
@@ -51,6 +52,29 @@ class Tried:
     findings: list[Finding]
 
 
+Judged = Callable[[SignalPlan], tuple[Violation, ...]]
+"""The findings of all rules on a plan, beside the one that runs."""
+PLANS_JUDGED = 4096
+"""A drag passes the same offsets again and again, and moves one junction of many."""
+
+
+def rules_of(library: Library, folder: NightFolder) -> Judged:
+    """The engine's rules for the junctions of a night; the last plans are not judged again."""
+
+    def make() -> Judged:
+        night = library.night(folder)
+        sites, running = rules_inputs(night.network), night.running
+
+        @lru_cache(maxsize=PLANS_JUDGED)
+        def judged(plan: SignalPlan) -> tuple[Violation, ...]:
+            return tuple(judge(plan, sites[plan.junction_id], running.get(plan.junction_id)))
+
+        return judged
+
+    found: Judged = library.kept(folder, "rules", make)
+    return found
+
+
 def find(night: Night, corridor_id: str) -> Corridor:
     """A corridor of the night.
 
@@ -83,7 +107,7 @@ def document(
     """All that the page needs to draw the diagram and to move its offsets by itself."""
     found: dict[str, Any] = library.kept(
         proposal.night,
-        f"corridor {proposal.proposal_id} {corridor.corridor_id}",
+        f"corridor {proposal.mark} {corridor.corridor_id}",
         lambda: _document(night, corridor, delay_tables.feeds_of(library, proposal.night)),
     )
     return found
@@ -130,11 +154,13 @@ def tried(
     set_name: str,
     offsets_s: Mapping[str, int],
     shown: Mapping[str, Any],
+    judged: Judged,
 ) -> Tried:
     """Bands, delay and rules with other offsets.
 
     Args:
         shown: the corridor's `document`, whose tables tell the delay.
+        judged: what the rules say, as `rules_of` gives it.
 
     Raises:
         NotFound: there is no such set of plans.
@@ -154,7 +180,7 @@ def tried(
         through_s={way: found.through_s if found else None for way, found in ways.items()},
         bands={way: [asdict(b) for b in (f.bands if f else ())] for way, f in ways.items()},
         delay_veh_h_per_h=delay_tables.delay_veh_h_per_h(shown["delay"][set_name], starts),
-        findings=_findings(night, corridor, plans),
+        findings=_findings(night, corridor, plans, judged),
     )
 
 
@@ -169,8 +195,9 @@ def _bands(
     return {way.value: bands for way, bands in shown.bands.items()}
 
 
-def _findings(night: Night, corridor: Corridor, plans: Mapping[str, SignalPlan]) -> list[Finding]:
-    sites = rules_inputs_of(night)
+def _findings(
+    night: Night, corridor: Corridor, plans: Mapping[str, SignalPlan], judged: Judged
+) -> list[Finding]:
     return [
         Finding(
             junction_id=v.junction_id,
@@ -182,17 +209,8 @@ def _findings(night: Night, corridor: Corridor, plans: Mapping[str, SignalPlan])
         )
         for j in corridor.junction_ids
         if j in plans
-        for v in judge(plans[j], sites[j], night.running.get(j))
+        for v in judged(plans[j])
     ]
-
-
-def rules_inputs_of(night: Night) -> Mapping[str, Any]:
-    """What the rules need to know of every junction, kept with the night's network."""
-    kept: Mapping[str, Any] | None = night.network.__dict__.get("_rules_inputs")
-    if kept is None:
-        kept = rules_inputs(night.network)
-        night.network.__dict__["_rules_inputs"] = kept
-    return kept
 
 
 def _lamps(

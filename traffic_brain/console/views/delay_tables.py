@@ -8,18 +8,26 @@ is vehicle-hours per hour. Only signals with the same cycle have one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from optimizers.offsets import Feed, movement_feeds, offset_problem
 from optimizers.params import OptimizeParams
 from traffic_brain.console.nights import Library, NightFolder
-from traffic_brain.errors import ConfigurationError
-from traffic_brain.fusion.state import load_state
+from traffic_brain.errors import DataRefused
+from traffic_brain.fusion.outages import filled
+from traffic_brain.fusion.state import State
+from traffic_brain.fusion.window import Window
 from traffic_brain.model.findings import Corridor
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.signals import SignalPlan
+from traffic_brain.report.saved import Night
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,8 @@ class Tables:
 
 def feeds_of(library: Library, folder: NightFolder) -> Feeds:
     """The flows of a night."""
-    network = library.night(folder).network
-    found: Feeds = library.kept(folder, "feeds", lambda: _feeds(folder.folders.state, network))
+    night = library.night(folder)
+    found: Feeds = library.kept(folder, "feeds", lambda: _feeds(folder.folders.state, night))
     return found
 
 
@@ -107,12 +115,52 @@ def ends_of(network: RoadNetwork, feed: Feed) -> tuple[str, str]:
     return up.junction_id, down.junction_id
 
 
-def _feeds(state: Path, network: RoadNetwork) -> Feeds:
+def _feeds(state: Path, night: Night) -> Feeds:
+    """What the optimiser would count, from the trips alone: link states stay on disk."""
     params = OptimizeParams()
-    try:
-        known = load_state(state, network)
-    except ConfigurationError:  # no trips were kept: the page says that it has no estimate
+    trips = state / "trips.parquet"
+    if not trips.is_file():  # none were kept: the page says that it has no estimate
         return Feeds((), {})
-    demand = known.demand_vph.mean(axis=1) * params.demand_reserve_ratio
-    by_movement = dict(zip(network.movements, map(float, demand), strict=True))
-    return Feeds(tuple(movement_feeds(network, known, params.progression_ratio)), by_movement)
+    nothing = np.empty((0, 0))
+    known = State(
+        service_day=night.summary["service_day"],
+        window=Window(int(night.summary["begin_s"]), int(night.summary["end_s"])),
+        speed_mps=nothing,
+        travel_time_s=nothing,
+        flow_veh=nothing,
+        demand_vph=nothing,
+        demand_high_vph=nothing,
+        trips=cast("tuple[tuple[float, tuple[str, ...]], ...]", _ways(trips)),
+        vehicle_classes=(),
+        running_plans=dict(night.running),
+        summary=night.summary,
+    )
+    bins = len(known.window.demand_bin_starts())
+    demand = {
+        movement_id: mean * params.demand_reserve_ratio
+        for movement_id, mean in _mean_demand(state / "movement_demand.parquet", bins)
+    }
+    return Feeds(tuple(movement_feeds(night.network, known, params.progression_ratio)), demand)
+
+
+def _mean_demand(path: Path, bins: int) -> Iterator[tuple[str, float]]:
+    """Mean over the day of each movement, hours that nobody saw drawn from those around."""
+    table = pq.read_table(path, columns=["movement_id", "demand_vph"])
+    values = np.asarray(table["demand_vph"].to_numpy(), dtype=np.float64).reshape(-1, bins)
+    ids = table["movement_id"].take(pa.array(np.arange(0, len(table), bins))).to_pylist()
+    return zip(ids, map(float, filled(values).mean(axis=1)), strict=True)
+
+
+def _ways(path: Path) -> Iterator[tuple[float, tuple[str, ...]]]:
+    """(departure, which nobody asks for; links) of each trip, some thousands in memory at a time.
+
+    Raises:
+        DataRefused: the file is damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as trips:
+            for batch in trips.iter_batches(batch_size=4096, columns=["links"]):
+                yield from ((0.0, tuple(links)) for links in batch["links"].to_pylist())
+    except (pa.ArrowException, OSError, KeyError) as error:
+        problem = " ".join(str(error).split())
+        raise DataRefused(f"{path} cannot be read", "fuse the day again", [problem]) from error

@@ -14,6 +14,7 @@ from datetime import date
 from statistics import fmean
 
 import numpy as np
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from traffic_brain.console.nights import Library, NightFolder
@@ -72,7 +73,7 @@ def compare(library: Library, night: NightFolder) -> Comparison | None:
     changed = brief(library, night).plan_junctions
     treated = [c for c in shown.corridors if changed.intersection(c.junction_ids)]
     control = [c for c in shown.corridors if not changed.intersection(c.junction_ids)]
-    times = {n.night_id: _hourly(n, shown) for n in (*before, *after)}
+    times = {n.night_id: _times(library, n, night, shown) for n in (*before, *after)}
     hours = [
         row
         for is_treated, group in ((True, treated), (False, control))
@@ -104,14 +105,28 @@ def _same_city(one: NightFolder, other: NightFolder) -> bool:
     return one.night_id == other.night_id or links(one) == links(other)
 
 
+def _times(library: Library, other: NightFolder, night: NightFolder, shown: Night) -> Hourly:
+    """Another night's times on this night's corridors, made once."""
+    mark = hash((night.night_id, night.signature()))
+    found: Hourly = library.kept(
+        other, f"times {mark}", lambda: _hourly(other, shown), is_small=True
+    )
+    return found
+
+
 def _hourly(folder: NightFolder, shown: Night) -> Hourly:
     path = folder.folders.state / "link_state.parquet"
-    table = pq.read_table(path, columns=["link_id", "bin_start_s", "travel_time_s"])
-    by_link: dict[tuple[str, int], list[float]] = {}
     wanted = {i for c in shown.corridors for p in (*c.out_paths, *c.back_paths) for i in p}
+    table = pq.read_table(
+        path,
+        columns=["link_id", "bin_start_s", "travel_time_s"],
+        read_dictionary=["link_id"],
+        filters=pc.field("link_id").isin(sorted(wanted)),
+    )
+    by_link: dict[tuple[str, int], list[float]] = {}
     columns = (table[name].to_pylist() for name in table.column_names)
     for link_id, start, time_s in zip(*columns, strict=True):
-        if link_id in wanted and time_s is not None and np.isfinite(time_s):
+        if time_s is not None and np.isfinite(time_s):
             by_link.setdefault((link_id, start // HOUR_S), []).append(time_s)
     means = {key: fmean(values) for key, values in by_link.items()}
     hours = sorted({hour for _, hour in means})

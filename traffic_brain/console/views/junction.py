@@ -151,7 +151,8 @@ def _demand(library: Library, folder: NightFolder, junction_id: str) -> list[tup
 def _demand_by_junction(folder: NightFolder) -> tuple[list[int], dict[str, NDArray[np.float64]]]:
     """(starts of the bins, demand of all movements by junction, float64[bin] in veh/h)."""
     columns = ["junction_id", "bin_start_s", "demand_vph"]
-    table = pq.read_table(folder.folders.state / "movement_demand.parquet", columns=columns)
+    path = folder.folders.state / "movement_demand.parquet"
+    table = pq.read_table(path, columns=columns, read_dictionary=["junction_id"])
     ids = table["junction_id"].cast(pa.string()).combine_chunks().dictionary_encode()
     names = ids.dictionary.to_pylist()
     starts, bins = np.unique(table["bin_start_s"].to_numpy(), return_inverse=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -124,17 +125,17 @@ def stage_status(night: NightFolder) -> list[StageStatus]:
             found.clear()
         elif isinstance(name, str) and name.startswith("stage "):
             stage = str(event.get("stage"))
-            found[stage] = _stage(stage, name.removeprefix("stage "), event)
+            found[stage] = _stage(stage, name.removeprefix("stage "), event, night.root.parent)
     return list(found.values())
 
 
-def _stage(stage: str, status: str, event: Mapping[str, Any]) -> StageStatus:
+def _stage(stage: str, status: str, event: Mapping[str, Any], hidden: Path) -> StageStatus:
     seconds = event.get("seconds")
     return StageStatus(
         stage,
         status,
         float(seconds) if isinstance(seconds, int | float) else None,
-        str(event.get("reason", "")),
+        str(event.get("reason", "")).replace(str(hidden), "…"),
     )
 
 

@@ -31,19 +31,20 @@ class Hit:
 class Index:
     """Every name of a night's city, with the texts by which it is found."""
 
-    entries: tuple[tuple[Hit, tuple[str, ...]], ...]
+    entries: tuple[tuple[Hit, str], ...]
+    """Each hit with its texts as lines of one string: one look tells whether a text is in it."""
 
     def find(self, query: str) -> list[Hit]:
         """Hits, those that begin with the query first."""
         wanted = _plain(query[:LONGEST_QUERY])
         if not wanted:
             return []
-        starts, inside = [], []
-        for hit, keys in self.entries:
-            if any(key.startswith(wanted) for key in keys):
-                starts.append(hit)
-            elif any(wanted in key for key in keys):
-                inside.append(hit)
+        starts: list[Hit] = []
+        inside: list[Hit] = []
+        beginning = f"\n{wanted}"
+        for hit, lines in self.entries:
+            if wanted in lines:
+                (starts if beginning in lines else inside).append(hit)
         return (starts + inside)[:MOST]
 
 
@@ -54,7 +55,7 @@ def index_of(library: Library, folder: NightFolder) -> Index:
 
 
 def _index(night: Night) -> Index:
-    return Index(tuple((hit, _keys(hit, latin)) for hit, latin in _hits(night)))
+    return Index(tuple((hit, "\n" + "\n".join(_keys(hit, latin))) for hit, latin in _hits(night)))
 
 
 def _hits(night: Night) -> Iterator[tuple[Hit, str]]:

@@ -473,7 +473,7 @@ WORDS: Mapping[str, Words] = {
     "health.hand_run": Words("人工控制时段", "Run by hand"),
     "health.far_from_link": Words("位置远离路段", "Far from any link"),
     "health.rows_lost": Words("部分数据丢失", "Rows were lost on the way"),
-    "health.other_timing": Words("实际配时与在册方案不符", "Another timing runs than the plan on file"),
+    "health.other_timing": Words("实际配时与在册方案不符", "Not the timing on file"),
     # definitions
     "definitions.title": Words("名词定义", "Definitions"),
     "definition.delay": Words("延误", "Delay"),

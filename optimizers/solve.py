@@ -179,7 +179,17 @@ def read_problem(city: Path, state: Path, report: Path, params: OptimizeParams, 
     """Load the folders and sort the junctions into those to plan and those to hold."""
     network = load_city(city)
     known = load_state(state, network)
-    corridors = _read_corridors(report / "corridors.json")
+    return problem_of(network, known, _read_corridors(report / "corridors.json"), params, seed)
+
+
+def problem_of(
+    network: RoadNetwork,
+    known: State,
+    corridors: tuple[Corridor, ...],
+    params: OptimizeParams,
+    seed: int,
+) -> City:
+    """The problem of a city of which this is known: junctions to plan, and those to hold."""
     sites = rules_inputs(network)
     demand = {
         movement_id: known.demand_vph[i] * params.demand_reserve_ratio

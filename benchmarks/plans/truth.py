@@ -8,15 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from benchmarks.plans.maps import Map
-from optimizers.offsets import movement_feeds
 from optimizers.params import OptimizeParams
-from optimizers.short_links import least_greens_s, turns_after_short_links
-from optimizers.solve import City
-from optimizers.splits import junction_problem
+from optimizers.solve import City, problem_of
 from traffic_brain.diagnosis.queue_model import Way
 from traffic_brain.fusion.state import State
 from traffic_brain.fusion.window import DEMAND_BIN_S, Window
-from traffic_brain.model.rules import retimable, rules_inputs
 
 
 @lru_cache(maxsize=2)
@@ -47,7 +43,6 @@ def city_of(map_: Map, params: OptimizeParams, seed: int) -> City:
     """The problem that the night's recipe would read from a state folder."""
     network, world = map_.network, map_.world
     window = Window(world.begin_s, world.end_s)
-    demand = {m: d * params.demand_reserve_ratio for m, d in demand_of(map_).items()}
     ways = ways_of(map_)
     nothing = np.zeros((0, 0))
     state = State(
@@ -63,30 +58,4 @@ def city_of(map_: Map, params: OptimizeParams, seed: int) -> City:
         running_plans=map_.in_service,
         summary={},
     )
-    feeds = tuple(movement_feeds(network, state, params.progression_ratio))
-    behind = turns_after_short_links(feeds)
-    sites = rules_inputs(network)
-    problems, held = {}, {}
-    for junction_id, plan in map_.in_service.items():
-        reasons = retimable(sites[junction_id], plan)
-        if len(plan.stages) < 2 or reasons:
-            held[junction_id] = "; ".join(reasons) or "only one stage"
-            continue
-        movements = network.movements_at[junction_id]
-        least_s = least_greens_s(plan, movements, behind)
-        problem = junction_problem(plan, movements, demand, least_s)
-        if problem is None:
-            held[junction_id] = "no demand was seen"
-        else:
-            problems[junction_id] = problem
-    return City(
-        network=network,
-        state=state,
-        corridors=(),
-        sites=sites,
-        problems=problems,
-        demand_vph={m: float(d.mean()) for m, d in demand.items()},
-        feeds=feeds,
-        held=held,
-        seed=seed,
-    )
+    return problem_of(network, state, (), params, seed)

@@ -21,6 +21,7 @@ from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.reading import read_json
 from traffic_brain.nightly.ledger import Ledger
 from traffic_brain.nightly.manifest import MANIFEST
+from traffic_brain.nightly.night import NightFolders
 from traffic_brain.nightly.runner import LEDGER
 from traffic_brain.report.saved import Night, load_night
 
@@ -31,42 +32,6 @@ EVERY_BIN = 288
 _STAGES = ("city", "state", "diagnosis", "plans", "verdict", "package")
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """Where a night keeps what the console shows."""
-
-    root: Path
-    service_day: str
-
-    @property
-    def city(self) -> Path:
-        return self.root / "city"
-
-    @property
-    def feeds(self) -> Path:
-        return self.root / "feeds" / self.service_day
-
-    @property
-    def state(self) -> Path:
-        return self.root / "state"
-
-    @property
-    def diagnosis(self) -> Path:
-        return self.root / "diagnosis"
-
-    @property
-    def plans(self) -> Path:
-        return self.root / "plans"
-
-    @property
-    def verdict(self) -> Path:
-        return self.root / "verdict"
-
-    @property
-    def package(self) -> Path:
-        return self.root / "package"
-
-
 @dataclass(frozen=True)
 class NightFolder:
     """A folder in which a night has worked."""
@@ -75,8 +40,9 @@ class NightFolder:
     root: Path
 
     @cached_property
-    def folders(self) -> Folders:
-        return Folders(self.root, self.service_day)
+    def folders(self) -> NightFolders:
+        day = self.service_day
+        return NightFolders(self.root, day, self.root / "feeds" / day)
 
     @cached_property
     def service_day(self) -> str:

@@ -1,8 +1,8 @@
 """How a foreign table becomes a canonical one: names, units, times, codes, coordinates.
 
-A file ``columns.toml`` in the feed's folder, or in the folder of the service day; the nearer one
-counts. Whatever is left out is canonical already. See ``example_columns.toml`` beside this module
-for every setting with its meaning. In short::
+A file ``columns.toml`` in the feed's folder, in the folder of the service day, or beside the days;
+the nearest counts. Whatever is left out is canonical already. See ``example_columns.toml`` beside
+this module for every setting with its meaning. In short::
 
     [police.passes]
     file = "gcjl"                                   # gcjl.csv.gz, or a folder gcjl of parts
@@ -124,12 +124,12 @@ def units_of(column: str) -> Mapping[str, float]:
 
 
 def feed_map(folder: Path, feed: str) -> FeedMap:
-    """The map of the feed in ``folder`` (``…/<service day>/<feed>``).
+    """The map of the feed in ``folder`` (``…/<service day>/<feed>``); the nearest file counts.
 
     Raises:
         ConfigurationError: the file cannot be read, or says what it cannot say; all problems.
     """
-    for path in (folder / FILE, folder.parent / FILE):
+    for path in (folder / FILE, *(near / FILE for near in list(folder.parents)[:2])):
         if path.is_file():
             return read_column_map(path).get(feed, FeedMap(feed))
     return FeedMap(feed)

@@ -10,6 +10,7 @@ import pytest
 from network_data.city import load_city
 from sim_scenarios.generated import GeneratedCity, build
 from traffic_brain.errors import ConfigurationError
+from traffic_brain.feeds.column_map import feed_map
 from traffic_brain.nightly import stages
 from traffic_brain.nightly.manifest import MANIFEST
 from traffic_brain.nightly.night import NightFolders, _params, _stages_of_city
@@ -65,3 +66,12 @@ def test_a_new_column_map_makes_the_state_anew(city: Path, tmp_path: Path) -> No
     (tmp_path / "columns.toml").write_text("[police.passes]\n", encoding="utf-8")
     with_map = stages.fuse_stage(city, day, tmp_path / "state", seed=1)
     assert without.recipe().fingerprint != with_map.recipe().fingerprint
+
+
+def test_a_column_map_beside_the_days_holds_until_a_nearer_one_does(tmp_path: Path) -> None:
+    feed = tmp_path / DAY.isoformat() / "police"
+    feed.mkdir(parents=True)
+    for folder, name in ((tmp_path, "far"), (feed.parent, "near"), (feed, "nearest")):
+        text = f'[police.passes]\nfile = "{name}"\n'
+        (folder / "columns.toml").write_text(text, encoding="utf-8")
+        assert feed_map(feed, "police").of("passes").file_name == name

@@ -76,6 +76,7 @@ def record(
     *,
     seed: int,
     service_day: date,
+    plans_file: Path | None = None,
     defects: Defects | None = None,
     sensors: Sensors | None = None,
     timeout_s: float = DEFAULT_TIMEOUT_S,
@@ -84,18 +85,20 @@ def record(
     """Drive the world for one service day and write its feeds and, apart, the truth.
 
     ``feeds`` and ``truth`` are the folders of that day; simulation seconds are seconds of the
-    service day, city time. The same arguments give the same bytes. Raises DataRefused when
-    the world's files cannot be used and SimulationError when SUMO fails.
+    service day, city time. ``plans_file``: what has been deployed there since, as `evaluate` reads
+    it. The same arguments give the same bytes. Raises DataRefused when the world's files cannot be
+    used and SimulationError when SUMO fails.
     """
     defects, sensors = defects or Defects(), sensors or Sensors()
     feeds.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=feeds, prefix=".work-") as temporary:
         work = Path(temporary).resolve()
         progress(0.0, f"{spec.name}: reading the world")
-        scenario = prepare(spec, work / "scenario")
+        deployed, junctions = _programs(plans_file, work) if plans_file else (None, frozenset())
+        scenario = prepare(spec, work / "scenario", retimed=junctions)
         streets = read_streets(scenario.net_file)
         result = run(
-            _observed(scenario, streets, sensors, seed, work / "run"),
+            _observed(scenario, streets, sensors, seed, work / "run", deployed),
             timeout_s=timeout_s,
             progress=lambda ratio, message: progress(_RUN_SHARE * ratio, message),
         )
@@ -163,7 +166,12 @@ def _programs(plans_file: Path, work: Path) -> tuple[Path, frozenset[str]]:
 
 
 def _observed(
-    scenario: PreparedScenario, streets: Streets, sensors: Sensors, seed: int, folder: Path
+    scenario: PreparedScenario,
+    streets: Streets,
+    sensors: Sensors,
+    seed: int,
+    folder: Path,
+    deployed: Path | None,
 ) -> RunRequest:
     """A run with every sensor on; none of them touches the traffic."""
     folder.mkdir(parents=True)
@@ -172,7 +180,7 @@ def _observed(
         scenario,
         seed,
         folder,
-        additional=(instruments,),
+        additional=(instruments, *((deployed,) if deployed else ())),
         options=(
             *("--fcd-output", str(folder / "probes.xml")),
             *("--fcd-output.attributes", "speed,lane,type", "--fcd-output.skip-empty"),

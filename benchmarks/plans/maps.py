@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from xml.etree import ElementTree as ET
 
+from benchmarks.other_days import redraw
 from network_data.city import load_city
 from network_data.importers import import_any
 from sim_scenarios.outputs import read_routes, read_trips
@@ -16,13 +15,10 @@ from sim_scenarios.run import RunRequest, run
 from sim_scenarios.scenario import PreparedScenario, prepare
 from sim_scenarios.spec import find
 from traffic_brain.diagnosis.queue_model import Way
-from traffic_brain.errors import DataRefused
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import silent
 
-REDRAWN_S = 120.0
-"""A redrawn departure lies up to so much before or after the one it is drawn from."""
 OBSERVED_SEED = 1
 
 
@@ -43,17 +39,12 @@ class Map:
         return self.world.net_file
 
     def redrawn(self, seed: int) -> PreparedScenario:
-        """The world on another day: trips drawn with replacement, each up to ± 120 s off."""
+        """The world on another day: trips drawn with replacement."""
         folder = self.folder / f"redrawn-{seed}"
         configuration = folder / "world.sumocfg"
         if not configuration.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            routes = _redraw(self.world, folder / "redrawn.rou.xml", seed)
-            tree = ET.parse(self.world.sumocfg)
-            files = tree.getroot().find("route-files")
-            assert files is not None
-            files.set("value", str(routes))
-            tree.write(configuration, encoding="utf-8", xml_declaration=True)
+            redraw(self.world, configuration, seed)
         return replace(self.world, sumocfg=configuration)
 
     def ways(self) -> list[Way]:
@@ -82,33 +73,3 @@ def read_map(name: str, folder: Path) -> Map:
     for path in world.source_files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return Map(world.name, world, network, in_service, folder, digest.hexdigest()[:16])
-
-
-def _redraw(world: PreparedScenario, path: Path, seed: int) -> Path:
-    rng = random.Random(f"redrawn/{seed}")
-    source = ET.Element("routes")
-    vehicles: list[ET.Element] = []
-    for file in (p for p in world.source_files if ".rou" in p.name or "trips" in p.name):
-        for element in ET.parse(file).getroot():
-            if element.tag in ("trip", "vehicle"):
-                if world.begin_s <= float(element.attrib["depart"]) < world.end_s:
-                    vehicles.append(element)
-            elif element.tag in ("flow", "personFlow", "person", "containerFlow"):
-                raise DataRefused(
-                    f"{file.name}: a <{element.tag}> cannot be redrawn",
-                    "make single vehicles of it with duarouter, or leave out --redrawn",
-                )
-            else:
-                source.append(element)
-    drawn = []
-    for _ in vehicles:
-        vehicle = rng.choice(vehicles)
-        at_s = float(vehicle.attrib["depart"]) + rng.uniform(-REDRAWN_S, REDRAWN_S)
-        drawn.append((min(max(at_s, world.begin_s), world.end_s - 1.0), vehicle))
-    for number, (at_s, vehicle) in enumerate(sorted(drawn, key=lambda pair: pair[0])):
-        copy = ET.SubElement(source, vehicle.tag, vehicle.attrib)
-        copy.attrib |= {"id": str(number), "depart": f"{at_s:.2f}"}
-        copy.attrib.pop("arrival", None)
-        copy.extend(vehicle)
-    ET.ElementTree(source).write(path, encoding="utf-8", xml_declaration=True)
-    return path

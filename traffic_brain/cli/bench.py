@@ -117,6 +117,56 @@ def plans(
     click.echo(measuring.markdown(rows), nl=False)
 
 
+@command.command("loop")
+@click.option(
+    "--worlds",
+    default="cologne1,cologne3,cologne8,ingolstadt1,ingolstadt7",
+    show_default=True,
+    help="By name, or paths of .sumocfg files, with commas between.",
+)
+@click.option("--days", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=3, show_default=True, help="Of each day."
+)
+@click.option(
+    "--feeds",
+    type=click.Choice(["clean", "faulty", "both"]),
+    default="both",
+    show_default=True,
+    help="As recorded, with one fault a night, or each in its turn.",
+)
+@click.option(
+    "--out",
+    type=options.TARGET,
+    default="bench-loop",
+    show_default=True,
+    help="Nights, days and figures: what is there already is not run again.",
+)
+@click.option("--workers", type=click.IntRange(min=0), default=0, help="Simulations at a time.")
+@options.seed
+def loop(worlds: str, days: int, runs: int, feeds: str, out: Path, workers: int, seed: int) -> None:
+    """Several days in a row: each night sees feeds only; the next day runs what was deployed."""
+    from traffic_brain.cli.progress import bars_or_lines
+
+    measuring = _benchmark("benchmarks.loop.measure")
+    table = _benchmark("benchmarks.loop.table")
+    out.mkdir(parents=True, exist_ok=True)
+    with bars_or_lines().stage("bench") as progress:
+        figures = measuring.measure(
+            [name.strip() for name in worlds.split(",")],
+            out.resolve(),
+            days=days,
+            runs=runs,
+            arms=measuring.ARMS if feeds == "both" else (feeds,),
+            seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+    text = table.markdown(figures)
+    (out / "table.md").write_text(text, encoding="utf-8")
+    click.echo(text, nl=False)
+
+
 def _benchmark(module: str) -> Any:
     """The benchmark's module; benchmarks are no part of what is installed."""
     from traffic_brain.errors import ConfigurationError

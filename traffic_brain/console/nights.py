@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock
+from threading import Lock, RLock
 from typing import Any
 
 from network_data.city import load_city
@@ -29,6 +29,8 @@ KEPT_IN_MEMORY = 3
 SMALL_THINGS_KEPT = 1000
 EVERY_BIN = 288
 """A day in bins of five minutes: the console's map shows all of them."""
+_Kept = OrderedDict[tuple[str, str], tuple[object, Any]]
+"""(night, what) -> (signature of the night that it was made of, what was made)."""
 _STAGES = ("city", "state", "diagnosis", "plans", "verdict", "package")
 
 
@@ -80,13 +82,12 @@ class Library:
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
-        self._kept: OrderedDict[tuple[str, str], tuple[object, Any]] = OrderedDict()
+        self._kept: _Kept = OrderedDict()
         self._lock = Lock()
         self._networks: dict[str, RoadNetwork] = {}
-        self._small: OrderedDict[tuple[str, str], tuple[object, Any]] = OrderedDict()
+        self._small: _Kept = OrderedDict()
         self._folders: dict[Path, tuple[int, NightFolder]] = {}
-        self._loading = Lock()
-        self._making: dict[tuple[str, str], Lock] = {}
+        self._making = RLock()
 
     def all(self) -> list[NightFolder]:
         """Every night, the latest service day first."""
@@ -139,7 +140,7 @@ class Library:
     def _network(self, folder: NightFolder) -> RoadNetwork:
         """The night's city; nights of one city, told by its manifest, share it in memory."""
         digest = sha256((folder.folders.city / MANIFEST).read_bytes()).hexdigest()
-        with self._loading:
+        with self._making:
             if digest not in self._networks:
                 self._networks = dict(list(self._networks.items())[-1:])
                 self._networks[digest] = load_city(folder.folders.city)
@@ -150,37 +151,42 @@ class Library:
     ) -> Any:
         """Something made of a night, made once as long as the night does not change.
 
-        Threads that ask for the same thing wait for the first of them.
+        One thread makes at a time: what is made passes through a city's memory.
 
         Args:
             is_small: a few numbers, which stay when the night itself is forgotten.
         """
         key = (folder.night_id, what)
         kept = self._small if is_small else self._kept
+        signature = folder.signature()
+        found = self._find(kept, key, signature)
+        if found is None:
+            with self._making:
+                found = self._find(kept, key, signature)
+                if found is None:
+                    found = (signature, make())
+                    with self._lock:
+                        kept[key] = found
+                        kept.move_to_end(key)
+                        self._forget_eldest()
+        return found[1]
+
+    def _find(self, kept: _Kept, key: tuple[str, str], now: object) -> tuple[object, Any] | None:
+        """What is kept, if it was made of the night as it is now."""
         with self._lock:
-            making = self._making.setdefault(key, Lock())
-        with making:
-            signature = folder.signature()
-            with self._lock:
-                found = kept.get(key)
-                if found is not None and found[0] == signature:
-                    kept.move_to_end(key)
-                    return found[1]
-            value = make()
-            with self._lock:
-                kept[key] = (signature, value)
-                kept.move_to_end(key)
-                self._forget_eldest()
-            return value
+            found = kept.get(key)
+            if found is None or found[0] != now:
+                return None
+            kept.move_to_end(key)
+            return found
 
     def _forget_eldest(self) -> None:
         """Keep what was made of the nights that were asked for last."""
         recent = list(dict.fromkeys(night_id for night_id, _ in reversed(self._kept)))
         for key in [key for key in self._kept if key[0] in recent[KEPT_IN_MEMORY:]]:
             del self._kept[key]
-            self._making.pop(key, None)
         while len(self._small) > SMALL_THINGS_KEPT:
-            self._making.pop(self._small.popitem(last=False)[0], None)
+            self._small.popitem(last=False)
 
 
 def _is_night(folder: Path) -> bool:

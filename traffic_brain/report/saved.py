@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -97,6 +99,8 @@ class Night:
     certificate: Row
     world: Row | None
     """What the package did in the world; None where there is no world to ask."""
+    state: Path
+    """The day's state, of which the sightings are read where they are shown."""
 
     @cached_property
     def check(self) -> Pairs:
@@ -164,6 +168,7 @@ def load_night(
             for row in _rows(diagnosis / "junctions.parquet", "junction_id", *_INDICES)
         },
         world=_document(world / "result.json", *_WORLD) if world else None,
+        state=state,
         **_proposal(plans, verdict, package),
     )
     _refuse_strangers(night)
@@ -208,6 +213,7 @@ _WORLD = (
 )
 _CODED = frozenset({"link_id", "movement_id", "level"})
 """Columns of long tables whose texts repeat."""
+_BATCH_ROWS = 1 << 16
 _AGAIN = "run the night again: its folders and this program are of different versions"
 
 
@@ -236,34 +242,53 @@ def _rows(path: Path, *columns: str) -> list[dict[str, Any]]:
 
 
 def _table(path: Path, *columns: str) -> pa.Table:
-    """These columns and no others; texts that repeat stay coded, which saves most of the memory."""
+    """These columns and no others."""
+    with _readable(path, columns) as file:
+        return file.read(columns=list(columns))
+
+
+def _batches(path: Path, *columns: str) -> Iterator[pa.RecordBatch]:
+    """These columns of a long table, some thousands of rows in memory at a time."""
+    with _readable(path, columns) as file:
+        yield from file.iter_batches(_BATCH_ROWS, columns=list(columns))
+
+
+@contextmanager
+def _readable(path: Path, columns: Sequence[str]) -> Iterator[pq.ParquetFile]:
+    """The file, if it has these columns; texts that repeat stay coded, which saves most memory.
+
+    Raises:
+        DataRefused: it is missing, damaged, or of another version of this program.
+    """
     try:
         known = pq.read_schema(path).names
         missing = [f"no column {name}" for name in columns if name not in known]
         if missing:
             raise DataRefused(f"{path} cannot be shown", _AGAIN, missing)
-        return pq.read_table(path, columns=list(columns), read_dictionary=list(_CODED))
+        with pq.ParquetFile(path, read_dictionary=[c for c in columns if c in _CODED]) as file:
+            yield file
     except (pa.ArrowException, OSError) as error:
         problem = str(error).splitlines()[0]
         raise DataRefused(f"{path} cannot be read", "run the night again", [problem]) from error
 
 
 def _link_states(path: Path, network: RoadNetwork, most_pictures: int) -> LinkStates:
-    table = _table(path, "link_id", "bin_start_s", "speed_mps", "level")
     drawn = tuple(link.link_id for link in network.links.values() if link.car_lanes)
-    columns = _places(table["link_id"], drawn)
-    starts = table["bin_start_s"].to_numpy().astype(np.int64)
-    bins = _shown_bins([int(start) for start in np.unique(starts)], most_pictures)
-    rows = _rows_of(starts, bins)
-    known = (columns >= 0) & (rows >= 0)
-    rows, columns = rows[known], columns[known]
+    starts = [np.unique(batch["bin_start_s"].to_numpy()) for batch in _batches(path, "bin_start_s")]
+    bins = _shown_bins(sorted({int(s) for found in starts for s in found}), most_pictures)
     levels = np.full((len(bins), len(drawn)), ord(NO_LEVEL), dtype=np.uint8)
-    codes = _places(table["level"], LEVELS)[known]
-    levels[rows, columns] = np.where(codes >= 0, codes + ord("0"), ord(NO_LEVEL))
     speeds = np.full((len(bins), len(drawn)), -1, dtype=np.int16)
-    kmh = table["speed_mps"].cast(pa.float64()).fill_null(np.nan).to_numpy()[known] * 3.6
-    whole = np.rint(np.nan_to_num(kmh)).clip(0, np.iinfo(np.int16).max)
-    speeds[rows, columns] = np.where(np.isnan(kmh), -1, whole)
+    for batch in _batches(path, "link_id", "bin_start_s", "speed_mps", "level"):
+        columns = _places(batch["link_id"], drawn)
+        rows = _rows_of(batch["bin_start_s"].to_numpy().astype(np.int64), bins)
+        known = (columns >= 0) & (rows >= 0)
+        codes = _places(batch["level"], LEVELS)
+        shown = np.where(codes >= 0, codes + ord("0"), ord(NO_LEVEL))
+        kmh = batch["speed_mps"].cast(pa.float64()).fill_null(np.nan).to_numpy() * 3.6
+        whole = np.rint(np.nan_to_num(kmh)).clip(0, np.iinfo(np.int16).max)
+        here = rows[known], columns[known]
+        levels[here] = shown[known]
+        speeds[here] = np.where(np.isnan(kmh), -1, whole)[known]
     return LinkStates(
         drawn,
         bins,
@@ -272,7 +297,7 @@ def _link_states(path: Path, network: RoadNetwork, most_pictures: int) -> LinkSt
     )
 
 
-def _places(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.int64]:
+def _places(column: pa.Array, names: Sequence[str]) -> NDArray[np.int64]:
     """Index in ``names`` of each text of a column; -1: not among them, or none."""
     found = _coded(column)
     place_of = {name: i for i, name in enumerate(names)}
@@ -280,12 +305,11 @@ def _places(column: pa.ChunkedArray, names: Sequence[str]) -> NDArray[np.int64]:
     return np.asarray(places[found.indices.cast(pa.int64()).fill_null(-1).to_numpy()])
 
 
-def _coded(column: pa.ChunkedArray) -> pa.DictionaryArray:
-    """A column of texts as one array of indices into its different texts."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    found = column.unify_dictionaries().combine_chunks()
-    return found.chunk(0) if isinstance(found, pa.ChunkedArray) else found
+def _coded(column: pa.Array) -> pa.DictionaryArray:
+    """A column of texts as indices into its different texts."""
+    if pa.types.is_dictionary(column.type):
+        return column
+    return column.cast(pa.string()).dictionary_encode()
 
 
 def _rows_of(starts: NDArray[np.int64], bins: Sequence[int]) -> NDArray[np.int64]:
@@ -304,14 +328,20 @@ def _shown_bins(bins: Sequence[int], most: int) -> tuple[int, ...]:
 
 
 def _mean_demand(path: Path) -> dict[str, float]:
-    table = _table(path, "movement_id", "demand_vph")
-    ids = _coded(table["movement_id"])
-    demand = table["demand_vph"].cast(pa.float64()).fill_null(0.0).to_numpy()
-    names = ids.dictionary.to_pylist()
-    rows = ids.indices.to_numpy()
-    sums = np.bincount(rows, weights=demand, minlength=len(names))
-    counts = np.bincount(rows, minlength=len(names))
-    return dict(zip(names, (sums / np.maximum(counts, 1)).tolist(), strict=True))
+    sums: defaultdict[str, float] = defaultdict(float)
+    counts: defaultdict[str, int] = defaultdict(int)
+    for batch in _batches(path, "movement_id", "demand_vph"):
+        ids = _coded(batch["movement_id"])
+        names = ids.dictionary.to_pylist()
+        rows = ids.indices.to_numpy()
+        demand = batch["demand_vph"].cast(pa.float64()).fill_null(0.0).to_numpy()
+        came = np.bincount(rows, minlength=len(names)).tolist()
+        total = np.bincount(rows, weights=demand, minlength=len(names)).tolist()
+        for name, value, count in zip(names, total, came, strict=True):
+            if count:
+                sums[name] += value
+                counts[name] += count
+    return {name: value / counts[name] for name, value in sums.items()}
 
 
 def _pairs(row: Row) -> Pairs:

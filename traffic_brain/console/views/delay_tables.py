@@ -145,7 +145,8 @@ def _feeds(state: Path, night: Night) -> Feeds:
 
 def _mean_demand(path: Path, bins: int) -> Iterator[tuple[str, float]]:
     """Mean over the day of each movement, hours that nobody saw drawn from those around."""
-    table = pq.read_table(path, columns=["movement_id", "demand_vph"])
+    columns = ["movement_id", "demand_vph"]
+    table = pq.read_table(path, columns=columns, read_dictionary=columns[:1])
     values = np.asarray(table["demand_vph"].to_numpy(), dtype=np.float64).reshape(-1, bins)
     ids = table["movement_id"].take(pa.array(np.arange(0, len(table), bins))).to_pylist()
     return zip(ids, map(float, filled(values).mean(axis=1)), strict=True)

@@ -1,0 +1,55 @@
+"""What the loop's figures say, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from statistics import fmean
+
+from benchmarks.loop.measure import CLEAN, FAULTY, DayFigures
+
+WORSE = 0.02
+"""A night that adds more delay than this makes the world worse."""
+
+
+def markdown(figures: Sequence[DayFigures]) -> str:
+    """A row for each world and arm, then what the faults cost."""
+    return "\n".join([*_rows(figures), "", *_faults(figures)]) + "\n"
+
+
+def _rows(figures: Sequence[DayFigures]) -> Iterator[str]:
+    yield "| world | feeds | days | kept, s/veh | loop, s/veh | change | each day | nights that \
+deploy | worst night | nights that make it > 2 % worse | CPU s |"
+    yield "|---|---|---:|---:|---:|---:|---|---:|---:|---:|---:|"
+    for (world, arm), group in groupby(figures, lambda f: (f.world, f.arm)):
+        days = list(group)
+        kept, loop = (fmean(fmean(s) for s in column) for column in _columns(days))
+        cells = (
+            world,
+            arm,
+            len(days),
+            f"{kept:.1f}",
+            f"{loop:.1f}",
+            f"{loop / kept - 1:+.1%}",
+            " ".join(f"{d.change_ratio:+.0%}" for d in days),
+            sum(bool(d.changed) for d in days),
+            f"{max(d.night_ratio for d in days):+.1%}",
+            sum(d.night_ratio > WORSE for d in days),
+            f"{sum(d.cpu_s for d in days):.0f}",
+        )
+        yield f"| {' | '.join(map(str, cells))} |"
+
+
+def _faults(figures: Sequence[DayFigures]) -> Iterator[str]:
+    for world, group in groupby(figures, lambda f: f.world):
+        gains = {}
+        for arm, days in groupby(group, lambda f: f.arm):
+            kept, loop = (fmean(fmean(s) for s in column) for column in _columns(list(days)))
+            gains[arm] = kept - loop
+        if {CLEAN, FAULTY} <= gains.keys() and gains[CLEAN] > 0:
+            lost = 1.0 - gains[FAULTY] / gains[CLEAN]
+            yield f"- {world}: a fault a night costs {lost:.0%} of the gain"
+
+
+def _columns(days: Sequence[DayFigures]) -> tuple[list[tuple[float, ...]], list[tuple[float, ...]]]:
+    return [d.kept_s for d in days], [d.after_s for d in days]

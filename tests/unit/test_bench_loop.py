@@ -1,0 +1,109 @@
+"""The benchmark of the loop: its days, what is not done again, and its table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks.degradation.faults import FAULTS
+from benchmarks.loop.days import FAULTS as DRAWN
+from benchmarks.loop.days import Days, service_day
+from benchmarks.loop.measure import DayFigures, Loop
+from benchmarks.loop.table import markdown
+from benchmarks.other_days import scaled
+from sim_scenarios.world import record
+
+DAY = DayFigures(
+    world="w",
+    arm="clean",
+    day=1,
+    demand_ratio=1.0,
+    fault="none",
+    decision="DEPLOY",
+    changed=("a",),
+    kept_s=(50.0, 60.0),
+    before_s=(40.0, 44.0),
+    after_s=(40.0, 48.0),
+    cpu_s=1.0,
+)
+
+
+def test_days_are_those_of_their_seed_and_differ(tmp_path: Path) -> None:
+    days, again = Days("small", 1, tmp_path / "a"), Days("small", 1, tmp_path / "b")
+    ratios = [days.demand_ratio(d) for d in range(30)]
+    assert ratios == [again.demand_ratio(d) for d in range(30)]
+    assert len(set(ratios)) == 30
+    assert all(0.85 <= r <= 1.15 for r in ratios)
+    assert {days.fault(d) for d in range(100)} == set(DRAWN) <= FAULTS.keys()
+    assert days.run_seed(1, 0) != days.run_seed(1, 1) != days.run_seed(2, 1)
+
+
+def test_a_day_has_as_many_trips_as_it_says(tmp_path: Path) -> None:
+    days = Days("small", 3, tmp_path)
+    vehicles = sum(days.world.demand.departures_veh)
+    for day in (1, 2):
+        spec = days.spec(day)
+        assert spec.sumocfg is not None
+        trips = ET.parse(spec.sumocfg.with_suffix(".rou.xml")).getroot()
+        count = sum(e.tag in {"trip", "vehicle"} for e in trips)
+        assert count == round(days.demand_ratio(day) * vehicles)
+    configuration = scaled(days.world, tmp_path / "more.sumocfg", 1.25)
+    found = ET.parse(configuration).getroot().find("scale")
+    assert found is not None
+    assert found.get("value") == "1.2500"
+
+
+def test_a_world_is_recorded_with_what_was_deployed(tmp_path: Path) -> None:
+    """The feeds' log tells the plan that ran, and a second day is not recorded as the first."""
+    import pyarrow.parquet as pq
+
+    from network_data.city import load_city
+
+    days = Days("small", 3, tmp_path)
+    loop = Loop(days, "clean", tmp_path / "clean", runs=1, workers=1)
+    city = load_city(loop._city())
+    plan = next(j.plan_in_service for j in city.junctions.values() if j.plan_in_service)
+    assert plan is not None
+    loop.folder.mkdir()
+    moved = replace(plan, plan_id="n1", offset_s=(plan.offset_s + 7) % plan.cycle_s)
+    loop._deploy(1, {plan.junction_id: moved})
+    assert loop._record(1, loop._plans(1)) == "none"
+    feeds = loop.folder / "feeds" / service_day(1).isoformat()
+    log = pq.read_table(feeds / "police" / "signal_log.parquet").to_pandas()
+    ran = log[log["junction_id"] == plan.junction_id]["plan_id"].unique().tolist()
+    assert [name.endswith("n1") for name in ran] == [True]
+    plain = tmp_path / "plain"
+    record(
+        days.spec(1),
+        plain,
+        tmp_path / "truth",
+        seed=days.run_seed(1, 0),
+        service_day=service_day(1),
+    )
+    was = pq.read_table(plain / "police" / "signal_log.parquet").to_pandas()
+    assert not was[was["junction_id"] == plan.junction_id]["plan_id"].str.endswith("n1").any()
+
+
+def test_a_finished_day_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop = Loop(Days("small", 1, tmp_path), "clean", tmp_path, runs=2, workers=1)
+    calls = []
+
+    def measured(_: Loop, day: int) -> DayFigures:
+        calls.append(day)
+        return DAY
+
+    monkeypatch.setattr(Loop, "_measure", measured)
+    assert loop.figures(1) == loop.figures(1) == DAY
+    assert replace(loop, runs=3).figures(1) == DAY  # another question
+    assert calls == [1, 1]
+
+
+def test_the_table_tells_gain_worst_night_and_cost_of_faults() -> None:
+    faulty = replace(DAY, arm="faulty", after_s=(45.0, 54.0), before_s=(45.0, 54.0), changed=())
+    text = markdown([DAY, faulty])
+    assert "| w | clean | 1 | 55.0 | 44.0 | -20.0% | -20% | 1 | +4.8% | 1 | 1 |" in text
+    assert "| w | faulty | 1 | 55.0 | 49.5 | -10.0% | -10% | 0 | +0.0% | 0 | 1 |" in text
+    assert "- w: a fault a night costs 50% of the gain" in text

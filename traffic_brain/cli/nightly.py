@@ -18,7 +18,9 @@ from traffic_brain.cli import options, output
     "--world",
     help="Instead of a city: a name from `traffic-brain scenarios`, or any .sumocfg file.",
 )
-@click.option("--out", type=options.FOLDER, help="Where the night works.  [default: night]")
+@click.option(
+    "--out", type=options.FOLDER, help="Where it works, such as nights/{day}.  [default: night]"
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Decides every random choice.")
 @click.option(
     "--day",
@@ -58,7 +60,7 @@ def command(
     overrides = {**told, "service_day": day.date() if day else None}
     settings = read_settings(config, overrides)
     if status:
-        _tell_status(settings.out, as_json=as_json)
+        _tell_status(settings.root, as_json=as_json)
         return
     summary = run_night(settings, bars_or_lines())
     if as_json:

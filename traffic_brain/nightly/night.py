@@ -34,7 +34,7 @@ class NightFolders:
     @staticmethod
     def of(settings: NightSettings) -> NightFolders:
         """A city's feeds lie where they are; a world's are recorded here."""
-        root, day = settings.out.resolve(), settings.day.isoformat()
+        root, day = settings.root, settings.day.isoformat()
         feeds = settings.feeds.resolve() if settings.feeds else root / "feeds"
         return NightFolders(root, day, feeds / day)
 
@@ -129,7 +129,7 @@ class NightSummary:
 
 
 def run_night(settings: NightSettings, watcher: Watcher) -> NightSummary:
-    """Run the loop in ``settings.out``; finished stages are not repeated.
+    """Run the loop in ``settings.root``; finished stages are not repeated.
 
     Raises:
         ConfigurationError: there is no such world, or the folder cannot be used.
@@ -150,6 +150,10 @@ def run_night(settings: NightSettings, watcher: Watcher) -> NightSummary:
     with closing(stages):
         for _ in run_stages(stages, folders.root, watcher):
             pass
+    if settings.kept_nights:
+        from traffic_brain.nightly.retention import archive_old
+
+        archive_old(folders.root.parent, settings.kept_nights)
     return _summary(name, folders, in_world=settings.city is None)
 
 

@@ -4,7 +4,8 @@
 
     city = "hefei"                   # a folder from `traffic-brain network import`
     feeds = "feeds"                  # with a folder for each service day, named YYYY-MM-DD
-    out = "night"                    # relative paths start at the folder of this file
+    out = "nights/{day}"             # relative paths start at the folder of this file
+    kept_nights = 30                 # of older ones, what was decided goes to nights/archive
     seed = 1
     service_day = 2026-11-02         # left out: the latest day that has feeds
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from optimizers.params import OptimizeParams
     from sim_scenarios.check import CheckParams
 
+EACH_DAY = "{day}"
 RECORDED_DAY = date(2026, 11, 2)
 """The service day of a recorded world, where nobody wants another."""
 
@@ -60,6 +62,9 @@ class NightSettings:
     world: str | None = None
     """None: the demonstration city, as good as this machine has one."""
     out: Path = Path("night")
+    """Where the night works. `EACH_DAY` as its last part: every service day has its own folder."""
+    kept_nights: int = 0
+    """With a folder for each day: so many nights stay whole; 0: all."""
     seed: int = 1
     service_day: date | None = None
     """None: the latest day of the feeds; of a world, ``RECORDED_DAY``."""
@@ -73,7 +78,7 @@ class NightSettings:
     """What to change of the usual `CheckParams`, by name."""
 
     def __post_init__(self) -> None:
-        smallest = {"seed": 0, "evaluation_seeds": 2, "workers": 0}
+        smallest = {"seed": 0, "evaluation_seeds": 2, "workers": 0, "kept_nights": 0}
         problems = [
             f"{name} is {getattr(self, name)}, but must be {least} or more"
             for name, least in smallest.items()
@@ -83,7 +88,26 @@ class NightSettings:
             problems.append("a city needs its feeds, and feeds need their city: give both")
         if self.world is not None and self.city is not None:
             problems.append("it is either a world or a city with its feeds")
+        if EACH_DAY in str(self.out.parent) or (EACH_DAY in self.out.name and not self.is_dated):
+            problems.append(f"out is {self.out}, but {EACH_DAY} must be the whole of its last part")
+        if self.kept_nights and not self.is_dated:
+            problems.append(f"kept_nights needs a folder for each day: out = 'nights/{EACH_DAY}'")
         _refuse("the night's settings", problems)
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether every service day has a folder of its own."""
+        return self.out.name == EACH_DAY
+
+    @property
+    def root(self) -> Path:
+        """Where the night of the service day works.
+
+        Raises:
+            DataRefused: as `day`.
+        """
+        out = self.out.with_name(self.day.isoformat()) if self.is_dated else self.out
+        return out.resolve()
 
     @property
     def day(self) -> date:
@@ -192,6 +216,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "service_day": (date, "a date such as 2026-11-02"),
     "evaluation_seeds": (int, "a whole number"),
     "workers": (int, "a whole number"),
+    "kept_nights": (int, "a whole number"),
     "defects": (dict, "a table"),
     "optimize": (dict, "a table"),
     "check": (dict, "a table"),

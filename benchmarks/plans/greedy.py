@@ -12,20 +12,13 @@ before it.
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from benchmarks.plans.maps import Map
-from sim_scenarios.run import RunRequest, RunResult, run
-from traffic_brain.errors import SimulationError
+from benchmarks.plans.controlled import Junctions, Seen
 from traffic_brain.model.network import RoadNetwork
-from traffic_brain.model.signals import SignalPlan
 
-DECISION_S = 10
-YELLOW_S = 3
 SEEN_M = 200.0
 
 
@@ -33,113 +26,69 @@ SEEN_M = 200.0
 class Watched:
     """Lanes of one stage at one junction: where its vehicles come from and go to."""
 
-    picture: str
     before: tuple[tuple[str, ...], ...]
     """Of each connection that the stage lets go: its lane, and those before it that are seen."""
     after: tuple[tuple[str, ...], ...]
     """Of each of them: the lane it leads to, if a signal ends it."""
 
-
-def run_greedy(map_: Map, kind: str, request: RunRequest) -> RunResult:
-    """Run SUMO with ``max_pressure`` or ``max_wave`` at every signal that has stages in file."""
-    watched = {j: _watched(map_.network, plan) for j, plan in map_.in_service.items()}
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    options = (*request.options, "--remote-port", str(port), "--num-clients", "1")
-    outcome: list[RunResult | SimulationError] = []
-
-    def serve() -> None:
-        asked = RunRequest(
-            request.scenario, request.seed, request.folder, request.additional, options
-        )
-        try:
-            outcome.append(run(asked))
-        except SimulationError as error:
-            outcome.append(error)
-
-    server = threading.Thread(target=serve)
-    server.start()
-    try:
-        _control(port, watched, kind, request.scenario.end_s)
-    finally:
-        server.join()
-    if isinstance(outcome[0], SimulationError):
-        raise outcome[0]
-    return RunResult(request, outcome[0].wall_clock_s)
+    def lanes(self) -> set[str]:
+        """All that it looks at."""
+        return {lane for lanes in self.before + self.after for lane in lanes}
 
 
-def _control(port: int, watched: dict[str, list[Watched]], kind: str, end_s: int) -> None:
-    import traci
+class MaxPressure:
+    """The stage with most standing vehicles before it, less those behind it."""
 
-    connection = traci.connect(port, numRetries=200, waitBetweenRetries=0.1)
-    try:
-        sets = (x for ws in watched.values() for w in ws for x in w.before + w.after)
-        lanes = sorted({lane for lanes in sets for lane in lanes})
-        count = traci.constants.LAST_STEP_VEHICLE_NUMBER
-        standing = traci.constants.LAST_STEP_VEHICLE_HALTING_NUMBER
-        for lane in lanes:
-            connection.lane.subscribe(lane, [count, standing])
-        shown = {j: ws[0].picture for j, ws in watched.items()}
-        for junction_id, picture in shown.items():
-            connection.trafficlight.setRedYellowGreenState(junction_id, picture)
-        now_s = int(connection.simulation.getTime())
-        while now_s < end_s:
-            seen: dict[str, dict[int, Any]] = connection.lane.getAllSubscriptionResults()
-            wanted = {}
-            for junction_id, stages in watched.items():
-                scores = [_score(w, seen, kind, count, standing) for w in stages]
-                best = max(range(len(stages)), key=lambda i: (scores[i], -i))
-                current = [w.picture for w in stages].index(shown[junction_id])
-                chosen = current if seen and scores[current] >= scores[best] else best
-                wanted[junction_id] = stages[chosen].picture
-            changed = [j for j in watched if wanted[j] != shown[j]]
-            for j in changed:
-                yellow = _between(shown[j], wanted[j])
-                connection.trafficlight.setRedYellowGreenState(j, yellow)
-            if changed:
-                connection.simulationStep(float(min(now_s + YELLOW_S, end_s)))
-            for j in changed:
-                connection.trafficlight.setRedYellowGreenState(j, wanted[j])
-            shown = wanted
-            now_s += DECISION_S
-            connection.simulationStep(float(min(now_s, end_s)))
-    finally:
-        connection.close()
+    decision_s = 10
+
+    def start(self, network: RoadNetwork, junctions: Junctions) -> set[str]:
+        """Remember whom each stage lets go; tells the lanes to be seen."""
+        self.watched = {
+            junction_id: [_watched(network, junction_id, picture) for picture in pictures]
+            for junction_id, pictures in junctions.items()
+        }
+        return {lane for ws in self.watched.values() for w in ws for lane in w.lanes()}
+
+    def choose(self, seen: Seen) -> dict[str, int]:
+        """The best stage of each junction; the one that is shown, if none is better."""
+        return {
+            junction_id: _best([self.score(w, seen) for w in stages], seen.stage_idx[junction_id])
+            for junction_id, stages in self.watched.items()
+        }
+
+    def score(self, watched: Watched, seen: Seen) -> int:
+        """Who stands before the stage, less who stands where it leads."""
+        before = sum(seen.standing[lane] for lanes in watched.before for lane in lanes)
+        return before - sum(seen.standing[lane] for lanes in watched.after for lane in lanes)
 
 
-def _score(w: Watched, seen: dict[str, dict[int, Any]], kind: str, count: int, still: int) -> int:
-    if not seen:
-        return 0
-    if kind == "max_wave":
-        return sum(int(seen[lane][count]) for lane in {x for lanes in w.before for x in lanes})
-    standing = sum(int(seen[lane][still]) for lanes in w.before for lane in lanes)
-    return standing - sum(int(seen[lane][still]) for lanes in w.after for lane in lanes)
+class MaxWave(MaxPressure):
+    """The stage with most vehicles before it, whether they stand or drive."""
+
+    def score(self, watched: Watched, seen: Seen) -> int:
+        """Whoever is seen before the stage."""
+        return sum(seen.vehicles[lane] for lane in {x for lanes in watched.before for x in lanes})
 
 
-def _between(shown: str, wanted: str) -> str:
-    return "".join(
-        "y" if a in "Gg" and b not in "Gg" else a for a, b in zip(shown, wanted, strict=True)
+def _best(scores: Sequence[int], shown: int) -> int:
+    best = max(range(len(scores)), key=lambda i: (scores[i], -i))
+    return shown if scores[shown] >= scores[best] else best
+
+
+def _watched(network: RoadNetwork, junction_id: str, picture: str) -> Watched:
+    served = [
+        c
+        for c in network.connections
+        if c.junction_id == junction_id
+        and c.signal_group_idx >= 0
+        and picture[c.signal_group_idx] in "Gg"
+    ]
+    before = (tuple(_upstream(network, c.from_link, c.from_lane_idx)) for c in served)
+    after = (
+        (f"{c.to_link}_{c.to_lane_idx}",) if network.links[c.to_link].junction_id else ()
+        for c in served
     )
-
-
-def _watched(network: RoadNetwork, plan: SignalPlan) -> list[Watched]:
-    found = []
-    for stage in plan.stages:
-        served = [
-            c
-            for c in network.connections
-            if c.junction_id == plan.junction_id
-            and c.signal_group_idx >= 0
-            and stage.picture[c.signal_group_idx] in "Gg"
-        ]
-        before = (tuple(_upstream(network, c.from_link, c.from_lane_idx)) for c in served)
-        after = (
-            (f"{c.to_link}_{c.to_lane_idx}",) if network.links[c.to_link].junction_id else ()
-            for c in served
-        )
-        found.append(Watched(stage.picture, tuple(before), tuple(after)))
-    return found
+    return Watched(tuple(before), tuple(after))
 
 
 def _upstream(network: RoadNetwork, link_id: str, lane_idx: int) -> list[str]:

@@ -11,13 +11,14 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.plans import peers
-from benchmarks.plans.greedy import run_greedy
+from benchmarks.plans.controlled import Controller, find_controller, run_controlled, source_digest
+from benchmarks.plans.greedy import MaxPressure, MaxWave
 from benchmarks.plans.maps import Map, read_map
 from benchmarks.plans.ours import KEPT_AND_FREED, Search, our_plans, write_ours
 from benchmarks.plans.store import Figures, Store
@@ -30,7 +31,7 @@ from traffic_brain.progress import Progress, silent
 
 CHEAP = ("cologne1", "cologne3", "cologne8", "ingolstadt1", "ingolstadt7")
 TEST_SEED = 1001
-GREEDY = ("max-pressure", "max-wave")
+GREEDY: Mapping[str, type[Controller]] = {"max-pressure": MaxPressure, "max-wave": MaxWave}
 CONTENDERS = (
     *("plan in file", "Webster", "tlsCycleAdaptation", "tlsCoordinator"),
     *("SUMO actuated", "delay-based", "max-pressure", "max-wave"),
@@ -82,6 +83,8 @@ class Bench:
         }
         if contender.startswith("ours"):
             question["search"] = self.search.key()
+        if is_plugged_in(contender):
+            question["source"] = source_digest(find_controller(contender))
         return self.store.once(question, lambda: self._run(contender, seed, demand))
 
     def _run(self, contender: str, seed: int, demand: str) -> Figures:
@@ -99,10 +102,8 @@ def delay_of_run(map_: Map, contender: str, request: RunRequest) -> Figures:
     """Run a contender once and tell its delay."""
     cpu_s, wall_s = _children_cpu_s(), time.monotonic()
     try:
-        if contender in GREEDY:
-            result = run_greedy(map_, contender.replace("-", "_"), request)
-        else:
-            result = run(request)
+        controller = _controller(contender)
+        result = run_controlled(map_, controller, request) if controller else run(request)
     except SimulationError as error:
         return {"failed": str(error)}
     found = summarise(result)
@@ -115,6 +116,18 @@ def delay_of_run(map_: Map, contender: str, request: RunRequest) -> Figures:
         "cpu_s": _children_cpu_s() - cpu_s,
         "wall_s": time.monotonic() - wall_s,
     }
+
+
+def is_plugged_in(contender: str) -> bool:
+    """Whether it is a class of the user's own, ``module:Class``."""
+    return ":" in contender
+
+
+def _controller(contender: str) -> Controller | None:
+    """A new controller for one run; None: the signals run by themselves."""
+    if is_plugged_in(contender):
+        return find_controller(contender)()
+    return GREEDY[contender]() if contender in GREEDY else None
 
 
 def measure(

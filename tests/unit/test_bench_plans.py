@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks.plans.greedy import _between
+from benchmarks.plans.controlled import _between, find_controller, run_controlled, source_digest
+from benchmarks.plans.maps import read_map
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.table import markdown
+from sim_scenarios.outputs import summarise
+from sim_scenarios.run import RunRequest
 from traffic_brain.cli import main
 
 
@@ -56,3 +60,42 @@ def test_a_contender_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFix
     code = main(["bench", "plans", "--contenders", "nobody", "--out", str(tmp_path / "out")])
     assert code == 3
     assert "no contender is called nobody" in capsys.readouterr().err
+
+
+def test_a_controller_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handbook's example drives the small city, and better than one that never switches."""
+    monkeypatch.chdir(Path(__file__).parents[2] / "docs" / "examples")
+    example = find_controller("longest_queue:LongestQueue")
+    assert len(source_digest(example)) == 16
+
+    class Asleep:
+        decision_s = 10
+
+        def start(self, network: object, junctions: object) -> set[str]:
+            return set()
+
+        def choose(self, seen: object) -> dict[str, int]:
+            return {}
+
+    city = read_map("small", tmp_path)
+    world = replace(city.world, end_s=city.world.begin_s + 600)
+    delays = {}
+    for name, controller in (("awake", example()), ("asleep", Asleep())):
+        request = RunRequest(world, 1, tmp_path / name, options=("--end", str(world.end_s)))
+        delays[name] = summarise(run_controlled(city, controller, request)).delay_s_per_veh
+    assert delays["awake"] < 0.5 * delays["asleep"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("nothing", "module:Class"),
+        ("no_such_module:X", "no controller"),
+        ("json:Nothing", "no controller"),
+        ("json:JSONDecoder", "no decision_s, start, choose"),
+    ],
+)
+def test_what_is_no_controller(name: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "plans", "--controller", name, "--out", "never-made"]) == 3
+    assert told in capsys.readouterr().err
+    assert not Path("never-made").exists()

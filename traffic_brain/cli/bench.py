@@ -68,6 +68,13 @@ def feeds(
     "--contenders", metavar="NAMES", help="Only these, with semicolons between; default: all."
 )
 @click.option(
+    "--controller",
+    "controllers",
+    metavar="MODULE:CLASS",
+    multiple=True,
+    help="A controller of your own beside them; several times for several.",
+)
+@click.option(
     "--out",
     type=options.TARGET,
     default="bench-plans",
@@ -87,6 +94,7 @@ def plans(
     seeds: int,
     redrawn: int,
     contenders: str | None,
+    controllers: tuple[str, ...],
     out: Path,
     evaluations: int,
     seed: int,
@@ -103,13 +111,15 @@ def plans(
             f"no contender is called {', '.join(unknown)}",
             f"known are: {'; '.join(measuring.CONTENDERS)}",
         )
+    for name in controllers:
+        measuring.find_controller(name)
     out.mkdir(parents=True, exist_ok=True)
     with bars_or_lines().stage("bench") as progress:
         rows = measuring.measure(
             [name.strip() for name in maps.split(",")],
             seeds,
             out,
-            contenders=named,
+            contenders=[*named, *controllers],
             redrawn=redrawn,
             search=measuring.Search(seed=seed, evaluations=evaluations),
             progress=progress,
@@ -165,6 +175,42 @@ def loop(worlds: str, days: int, runs: int, feeds: str, out: Path, workers: int,
     text = table.markdown(figures)
     (out / "table.md").write_text(text, encoding="utf-8")
     click.echo(text, nl=False)
+
+
+@command.command("city")
+@click.option("--junctions", type=click.IntRange(min=9), default=2380, show_default=True)
+@click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
+@click.option(
+    "--cpu-s", type=click.FloatRange(min=1), default=300.0, show_default=True, help="For each city."
+)
+@click.option(
+    "--cycle-s",
+    type=click.IntRange(min=30, max=300),
+    help="Common cycle; default: the shortest that every junction can run.",
+)
+@click.option(
+    "--out",
+    type=options.TARGET,
+    default="bench-city",
+    show_default=True,
+    help="Cities and figures; a city that is there is not made again.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=101, show_default=True, help="First.")
+def city(
+    junctions: int, seeds: int, cpu_s: float, cycle_s: int | None, out: Path, seed: int
+) -> None:
+    """Offsets of generated cities: cost, proven bound, and the gap after 50, 120, 300 CPU s."""
+    from traffic_brain.cli.progress import bars_or_lines
+    from traffic_brain.model.reading import to_json
+
+    measuring = _benchmark("benchmarks.city.measure")
+    out.mkdir(parents=True, exist_ok=True)
+    request = measuring.Request(junctions, tuple(range(seed, seed + seeds)), cpu_s, cycle_s)
+    with bars_or_lines().stage("bench") as progress:
+        rows = measuring.measure(request, out, progress)
+    document = {"cities": rows, "summary": measuring.summary(rows)}
+    (out / "figures.json").write_text(to_json(document), encoding="utf-8")
+    click.echo(measuring.markdown(rows), nl=False)
 
 
 def _benchmark(module: str) -> Any:

@@ -1,13 +1,16 @@
-"""The worlds there are: named ones from ``library/``, and any SUMO configuration file.
+"""The worlds there are: named ones from ``library/``, those added here, any SUMO configuration.
 
 Nothing of a world lies in this package but its description. Maps of other packages are read
 where these are installed and simply not listed where they are not; the generated city is
-always there.
+always there. Worlds that somebody added stand in `own_library`, described in the same way.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
+import os
+import re
 import tomllib
 from dataclasses import dataclass, fields
 from importlib.resources import files
@@ -18,6 +21,7 @@ from typing import Any
 from sim_scenarios.generated import GeneratedCity
 from traffic_brain.errors import ConfigurationError
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 DEFAULT_HORIZON_S = 4 * 3600
 """Longest stretch simulated of a world that does not say otherwise."""
 
@@ -76,7 +80,7 @@ def find(name_or_path: str | Path) -> ScenarioSpec:
 def _what_instead(text: str, names: list[str]) -> str:
     not_here = [p["name"] for p in map(_read, _library()) if p["name"] == text]
     if not_here:
-        return "install the package it comes from: pip install 'traffic-brain[demo]'"
+        return "install the package it comes from, pip install 'traffic-brain[demo]', or its file"
     near = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
     advice = "see: traffic-brain scenarios; or give the path of a .sumocfg file"
     return f"did you mean {', '.join(near)}? {advice}" if near else advice
@@ -88,9 +92,44 @@ def _name_of(path: Path) -> str:
     return path.resolve().parent.name if path.stem.lower() in plain else path.stem
 
 
+def own_library() -> Path:
+    """The folder of the worlds that were added on this account (XDG's place for settings)."""
+    home = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(home) / "traffic-brain" / "scenarios"
+
+
+def add(spec: ScenarioSpec) -> Path:
+    """Describe a world of a ``.sumocfg`` file in `own_library`, so that its name finds it.
+
+    Raises:
+        ConfigurationError: its name cannot be one or is taken, or it has no such file.
+    """
+    if not _NAME.fullmatch(spec.name):
+        raise ConfigurationError(
+            f"{spec.name!r} cannot be a world's name", "take letters, digits, '-' and '_'"
+        )
+    if spec.name in {_read(path)["name"] for path in _library()}:
+        raise ConfigurationError(f"a world {spec.name} is there already", "take another name")
+    if spec.sumocfg is None or not spec.sumocfg.is_file():
+        raise ConfigurationError(f"no such file: {spec.sumocfg}", "give a .sumocfg file")
+    told = {
+        f.name: getattr(spec, f.name)
+        for f in fields(ScenarioSpec)
+        if f.name not in {"sumocfg", "generated"} and getattr(spec, f.name) is not None
+    }
+    told["file"] = str(spec.sumocfg.resolve())
+    path = own_library() / f"{spec.name}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in told.items()]
+    part = path.with_suffix(".part")
+    part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    part.replace(path)
+    return path
+
+
 def _library() -> list[Path]:
     folder = Path(str(files("sim_scenarios"))) / "library"
-    return sorted(folder.glob("*.toml"))
+    return [*sorted(folder.glob("*.toml")), *sorted(own_library().glob("*.toml"))]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -102,15 +141,21 @@ def _of_toml(path: Path) -> ScenarioSpec | None:
     """The world a library file describes; None where its package is not installed."""
     table = _read(path)
     package = table.pop("package", None)
-    file = table.pop("file", None)
+    file = table.pop("file", "")
     city = table.pop("generated", None)
     unknown = set(table) - {f.name for f in fields(ScenarioSpec)}
     if unknown:
         raise ConfigurationError(f"{path.name} has unknown keys {sorted(unknown)}", "correct it")
     if city is not None:
         return ScenarioSpec(generated=GeneratedCity(**city), **table)
-    sumocfg = _file_of_package(package, file)
+    sumocfg = _file_of_package(package, file) if package else _file_of(path, file)
     return None if sumocfg is None else ScenarioSpec(sumocfg=sumocfg, **table)
+
+
+def _file_of(description: Path, file: str) -> Path | None:
+    """A file told by its path, from the description's folder; None where it is gone."""
+    path = description.parent / file
+    return path if path.is_file() else None
 
 
 def _file_of_package(package: str, file: str) -> Path | None:

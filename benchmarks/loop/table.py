@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
 from statistics import fmean
 
 from benchmarks.loop.measure import CLEAN, FAULTY, DayFigures
+from benchmarks.results import write_results
 
 WORSE = 0.02
 """A night that adds more delay than this makes the world worse."""
+
+
+def write(figures: Sequence[DayFigures], out: Path) -> str:
+    """The table, and all figures, into ``out`` as `write_results` does."""
+    text = markdown(figures)
+    write_results([asdict(day) for day in figures], text, out)
+    return text
 
 
 def markdown(figures: Sequence[DayFigures]) -> str:

@@ -24,6 +24,7 @@ from benchmarks.plans.ours import KEPT_AND_FREED, Search, our_plans, write_ours
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.table import markdown
 from benchmarks.plans.truth import demand_of
+from benchmarks.results import write_results
 from sim_scenarios.outputs import summarise
 from sim_scenarios.run import RunRequest, run
 from traffic_brain.errors import SimulationError
@@ -174,8 +175,8 @@ def _children_cpu_s() -> float:
 
 
 def write(rows: Sequence[Figures], searches: Sequence[Figures], out: Path) -> None:
-    """``figures.json`` with every run and search, and ``table.md``, into ``out``."""
+    """``figures.json`` with every run and search, and the runs as `write_results` does."""
     document = {"runs": list(rows), "searches": list(searches)}
     text = json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True)
     (out / "figures.json").write_text(text + "\n", encoding="utf-8")
-    (out / "table.md").write_text(markdown(rows), encoding="utf-8")
+    write_results(rows, markdown(rows), out)

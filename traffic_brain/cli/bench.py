@@ -172,9 +172,17 @@ def loop(worlds: str, days: int, runs: int, feeds: str, out: Path, workers: int,
             workers=workers,
             progress=progress,
         )
-    text = table.markdown(figures)
-    (out / "table.md").write_text(text, encoding="utf-8")
-    click.echo(text, nl=False)
+    click.echo(table.write(figures, out), nl=False)
+
+
+@command.command("compare")
+@click.argument("a", type=options.FOLDER)
+@click.argument("b", type=options.FOLDER)
+def compare(a: Path, b: Path) -> None:
+    """What changed beyond noise from A to B: two --out folders of `bench plans` or `bench loop`."""
+    comparing = _benchmark("benchmarks.compare")
+    for line in comparing.lines(comparing.read_measured(a), comparing.read_measured(b)):
+        click.echo(line)
 
 
 @command.command("city")

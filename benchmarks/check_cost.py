@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from benchmarks.gate.cities import RecordedCity, recorded
 from network_data.city import NET_FILE, SIGNALS_FILE
 from network_data.sumo_tools import sumo_environment, sumo_program
-from sim_scenarios.check import read_candidates
+from sim_scenarios.check import read_candidates, unregistered
 from sim_scenarios.demand import Drivers, drivable_vehicles
 from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
 from sim_scenarios.gate.journal import Journal
@@ -84,6 +84,7 @@ def _requests(world: RecordedCity, verdict: Path, folder: Path) -> list[RunReque
         signals=(world.city / SIGNALS_FILE).resolve(),
         state=state,
         vehicles=drivable_vehicles(state, world.network),
+        running=unregistered(world.network, state),
         folder=folder,
         journal=Journal(folder / "journal"),
         timeout_s=params.timeout_s,

@@ -29,6 +29,7 @@ from optimizers.short_links import (
 from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, junction_problem
 from optimizers.waves import Wave, coordinate
 from traffic_brain.errors import ConfigurationError
+from traffic_brain.fusion.pooled import pooled
 from traffic_brain.fusion.state import State, load_state
 from traffic_brain.model.documents import corridor_from_dict, plan_to_dict
 from traffic_brain.model.findings import Corridor
@@ -81,16 +82,19 @@ def optimize(
     *,
     seed: int = 0,
     params: OptimizeParams | None = None,
+    history: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> dict[str, int]:
     """Write candidates.json and summary.json into ``out``.
+
+    ``history``: states of earlier days, the latest first; the demand is then the mean of all.
 
     Raises:
         ConfigurationError, DataRefused: a folder is missing or cannot be read.
     """
     params = params or OptimizeParams()
     progress(0.02, "reading the problem")
-    problem = read_problem(city, state, report, params, seed)
+    problem = read_problem(city, state, report, params, seed, history)
     candidates = solve(problem, params, progress)
     changed = [j for c in candidates[:1] for j in changed_junctions(c, problem.problems)]
     document = {"candidates": [_candidate_dict(c, problem.problems) for c in candidates]}
@@ -175,10 +179,17 @@ def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:
     return first + rest
 
 
-def read_problem(city: Path, state: Path, report: Path, params: OptimizeParams, seed: int) -> City:
+def read_problem(
+    city: Path,
+    state: Path,
+    report: Path,
+    params: OptimizeParams,
+    seed: int,
+    history: Sequence[Path] = (),
+) -> City:
     """Load the folders and sort the junctions into those to plan and those to hold."""
     network = load_city(city)
-    known = load_state(state, network)
+    known = pooled([load_state(folder, network) for folder in (state, *history)])
     return problem_of(network, known, _read_corridors(report / "corridors.json"), params, seed)
 
 

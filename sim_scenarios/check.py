@@ -19,6 +19,10 @@ What passes so far is better for all together. It still must hurt nobody beyond 
 street starved, none filled back to the junction behind it, no bus line held up; and it must be no
 worse under ten per cent more or less demand, nor while the signals switch to it and back.
 
+A plan is made for the day it has seen, and the plan in service perhaps for the day before. So the
+demand is not tonight's alone: where earlier days are known (``history``), the pairs take turns
+between them. What suits one day only is not shown better.
+
 Blocked vehicles are not lifted out of the way (no teleports): a plan that gridlocks must not pass.
 """
 
@@ -32,16 +36,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from network_data.city import NET_FILE, SIGNALS_FILE, load_city
-from sim_scenarios.demand import drivable_vehicles
-from sim_scenarios.gate.bench import Bench, Candidate, DoneRun
+from sim_scenarios.demand import Vehicle, drivable_vehicles
+from sim_scenarios.gate.bench import MOST_DAYS, Bench, Candidate, DoneRun, KnownDay
 from sim_scenarios.gate.journal import Journal
 from sim_scenarios.gate.params import CheckParams
 from sim_scenarios.gate.phases import Check, Judged
 from sim_scenarios.programs import write_programs
 from traffic_brain.errors import ConfigurationError, SimulationError
-from traffic_brain.fusion.state import load_state
+from traffic_brain.fusion.running_plans import same_lamps
+from traffic_brain.fusion.state import State, load_state
 from traffic_brain.model.documents import plans_from_dict, verdict_to_dict
+from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.reading import read_json, to_json
+from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import Progress, silent
 
 __all__ = ["CheckParams", "check"]
@@ -60,6 +67,7 @@ def check(
     params: CheckParams | None = None,
     workers: int | None = None,
     journal: Path | None = None,
+    history: Sequence[Path] = (),
     progress: Progress = silent,
 ) -> dict[str, int]:
     """Judge the candidates in ``plans``.
@@ -68,6 +76,7 @@ def check(
     confirmation evidence.json with movements.parquet, links.parquet and crossings.parquet.
 
     ``workers``: simulations at a time, default one per core; the result does not depend on it.
+    ``history``: states of earlier days, the latest first; of more than `MOST_DAYS` − 1 the first.
     ``journal``: where finished runs are noted until the verdict is written, default beside
     ``out``; one that is given is kept.
 
@@ -78,6 +87,8 @@ def check(
     params = params or CheckParams()
     network = load_city(city)
     known = load_state(state, network)
+    earlier = [load_state(folder, network) for folder in history[: MOST_DAYS - 1]]
+    vehicles, days = _known_days([known, *earlier], network)
     notes = Journal(journal or out.resolve().parent / JOURNAL)
     with tempfile.TemporaryDirectory(dir=out, prefix=".work-") as name:
         bench = Bench(
@@ -85,7 +96,9 @@ def check(
             net_file=(city / NET_FILE).resolve(),
             signals=(city / SIGNALS_FILE).resolve(),
             state=known,
-            vehicles=drivable_vehicles(known, network),
+            vehicles=vehicles,
+            running=unregistered(network, known),
+            days=days,
             folder=Path(name).resolve(),
             journal=notes,
             timeout_s=params.timeout_s,
@@ -103,6 +116,28 @@ def check(
     if journal is None:
         notes.clear()
     return {"runs": len(bench.done)}
+
+
+def unregistered(network: RoadNetwork, state: State) -> tuple[SignalPlan, ...]:
+    """Plans that ran though the city's register has none of that timing."""
+    return tuple(
+        plan
+        for junction_id, plan in state.running_plans.items()
+        if not any(same_lamps(plan, known) for known in network.junctions[junction_id].plans)
+    )
+
+
+def _known_days(
+    states: Sequence[State], network: RoadNetwork
+) -> tuple[list[Vehicle], tuple[KnownDay, ...]]:
+    """The vehicles of all days, one day after the other, and whose they are."""
+    vehicles: list[Vehicle] = []
+    days = []
+    for state in states:
+        first = len(vehicles)
+        vehicles += drivable_vehicles(state, network)
+        days.append(KnownDay(range(first, len(vehicles)), state.window))
+    return vehicles, tuple(days)
 
 
 def _write(out: Path, judged: Judged, done: Sequence[DoneRun]) -> None:

@@ -30,7 +30,7 @@ from traffic_brain.model.reading import read_json
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.nightly.night import run_night
 from traffic_brain.nightly.runner import Nobody
-from traffic_brain.nightly.settings import NightSettings
+from traffic_brain.nightly.settings import EACH_DAY, NightSettings
 from traffic_brain.progress import Progress, silent
 
 CLEAN, FAULTY = "clean", "faulty"
@@ -156,12 +156,11 @@ class Loop:
 
     def _night(self, day: int) -> tuple[str, dict[str, SignalPlan]]:
         """What the engine makes of a day's feeds: its decision, and the plans of its package."""
-        out = self.folder / f"night-{day}"
         settings = NightSettings(
             city=self._city(),
             feeds=self.folder / "feeds",
             service_day=service_day(day),
-            out=out,
+            out=self.folder / "nights" / EACH_DAY,
             seed=self.days.seed + day,
             workers=self.workers,
         )

@@ -107,7 +107,7 @@ class Check:
         return replace(self._choose(safe, progress), calibration=calibration)
 
     def _calibrate(self, progress: Progress) -> dict[str, Any]:
-        """The calibration sheet, from days that the screening drives anyway.
+        """The calibration sheet, from tonight's day, which is the one that was observed.
 
         Where the city stands in queues that nobody saw, its drivers follow closer than SUMO's
         usual ones: closer ones are tried, and the first that fit stay for the whole check.
@@ -122,7 +122,7 @@ class Check:
 
     def _sheet(self, progress: Progress) -> dict[str, Any]:
         days = [(self.base, self._seed(number)) for number in (1, 3)]
-        runs = self.bench.run(days, None, 1.0, progress, places=True)
+        runs = self.bench.run(days, None, 1.0, progress, places=True, tonight=True)
         found = sheet(
             runs,
             self.bench.state,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from xml.sax.saxutils import quoteattr
 
 from network_data.importers.sumo.programs import read_programs
-from sim_scenarios.gate.bench import Bench, Candidate
+from sim_scenarios.gate.bench import Bench, Candidate, running_id
 
 
 def with_transition(candidate: Candidate, bench: Bench) -> Candidate:
@@ -18,14 +18,15 @@ def with_transition(candidate: Candidate, bench: Bench) -> Candidate:
     window = bench.state.window
     third_s = (window.end_s - window.begin_s) // 3
     there_s, back_s = window.begin_s + third_s, window.end_s - third_s
-    running = read_programs(bench.net_file, (bench.signals,), at_s=window.begin_s)
+    registered = read_programs(bench.net_file, (bench.signals,), at_s=window.begin_s)
+    before = {junction_id: program.program_id for junction_id, program in registered.items()}
+    before |= {plan.junction_id: running_id(plan) for plan in bench.running}
     assert candidate.additional is not None
     lines = [candidate.additional.read_text(encoding="utf-8").rsplit("</additional>", 1)[0]]
     for number, plan in enumerate(candidate.plans):
-        before = running.get(plan.junction_id)
-        if before is None:
+        if plan.junction_id not in before:
             continue
-        old, new = quoteattr(before.program_id), quoteattr(plan.plan_id)
+        old, new = quoteattr(before[plan.junction_id]), quoteattr(plan.plan_id)
         here = quoteattr(plan.junction_id)
         lines += [
             f'<WAUT id="transition.{number}" refTime="0" startProg={old}>',

@@ -13,18 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from network_data.city import NET_FILE, SIGNALS_FILE
-from sim_scenarios.check import CheckParams, check
+from sim_scenarios.check import CheckParams, _known_days, check, unregistered
 from sim_scenarios.demand import BUS, CAR, Vehicle, draw, drivable_vehicles
 from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
 from sim_scenarios.gate.calibration import sheet
 from sim_scenarios.gate.evidence import Evidence, Limits, Setting, gather, holm, waits
 from sim_scenarios.gate.figures import Places, RunFigures, Ways, read_figures, ways_of
 from sim_scenarios.gate.journal import Journal
-from sim_scenarios.gate.phases import _for_everybody, _Phase
+from sim_scenarios.gate.phases import Check, _for_everybody, _Phase
 from sim_scenarios.gate.transition import with_transition
 from sim_scenarios.outputs import DelaySummary, VehicleRoute, read_routes, summarise
 from sim_scenarios.programs import write_programs
-from sim_scenarios.run import RunResult, run
+from sim_scenarios.run import RunRequest, RunResult, run
 from tests.unit.short_night import ShortNight
 from traffic_brain.model.documents import plan_to_dict
 from traffic_brain.model.network import Link, RoadNetwork
@@ -279,36 +279,106 @@ def test_the_honest_small_city_is_calibrated(
     assert any("can drive" in line for line in sheet(crowded, *place, CheckParams())["problems"])
 
 
+def programs_of(request: RunRequest, junction_id: str, folder: Path) -> list[str]:
+    """The program that runs at a junction second by second, as SUMO's own log tells."""
+    log = folder / "log.add.xml"
+    log.write_text(
+        f'<additional><timedEvent type="SaveTLSStates" source="{junction_id}"'
+        f' dest="{folder}/states.xml"/></additional>',
+        encoding="utf-8",
+    )
+    run(replace(request, additional=(*request.additional, log), folder=folder / "run"))
+    return [
+        line.split('programID="')[1].split('"')[0]
+        for line in (folder / "states.xml").read_text("utf-8").splitlines()
+        if 'programID="' in line
+    ]
+
+
 def test_the_signals_switch_to_the_candidate_and_back(
     bench: Bench, short_night: ShortNight, tmp_path: Path
 ) -> None:
-    """As SUMO's own log of the lamps' programs tells."""
     plans = tuple(replace(plan, plan_id="new") for plan in short_night.known.running_plans.values())
     path = tmp_path / "new.add.xml"
     write_programs(plans, path)
     switching = with_transition(Candidate("new", plans, path), bench)
-    assert switching.additional is not None
-    watched = min(plan.junction_id for plan in plans)
-    log = tmp_path / "log.add.xml"
-    log.write_text(
-        f'<additional><timedEvent type="SaveTLSSwitchStates" source="{watched}" dest="{log}.xml"/>'
-        f'<timedEvent type="SaveTLSStates" source="{watched}" dest="{tmp_path}/states.xml"/>'
-        "</additional>",
-        encoding="utf-8",
-    )
     request = bench.request(switching, 4, "transition", 1.0, places=False)
-    run(replace(request, additional=(*request.additional, log), folder=tmp_path / "run"))
-    programs = [
-        line.split('programID="')[1].split('"')[0]
-        for line in (tmp_path / "states.xml").read_text("utf-8").splitlines()
-        if 'programID="' in line
-    ]
+    programs = programs_of(request, min(plan.junction_id for plan in plans), tmp_path)
     old = programs[0]
     window = bench.state.window
     third = (window.end_s - window.begin_s) // 3
     assert old != "new"
     assert set(programs[: third - 5]) == {old} == set(programs[2 * third + 5 :])
     assert set(programs[third + 5 : 2 * third - 5]) == {"new"}
+
+
+def test_in_service_is_what_ran_and_not_what_is_registered(
+    short_night: ShortNight, tmp_path: Path
+) -> None:
+    """Two controllers run another plan than the register's; a candidate changes one of them."""
+    network, known = short_night.network, short_night.known
+    assert unregistered(network, known) == ()
+    first, second = sorted(known.running_plans)[:2]
+    ran = dict(known.running_plans)
+    for junction_id in (first, second):
+        plan = ran[junction_id]
+        later = (plan.offset_s + 9) % plan.cycle_s
+        ran[junction_id] = replace(plan, plan_id="since June", offset_s=later)
+    state = replace(known, running_plans=ran)
+    running = unregistered(network, state)
+    assert {plan.junction_id for plan in running} == {first, second}
+    bench = Bench(
+        network=network,
+        net_file=short_night.city / NET_FILE,
+        signals=short_night.city / SIGNALS_FILE,
+        state=state,
+        vehicles=drivable_vehicles(state, network)[:50],
+        running=running,
+        folder=tmp_path,
+        journal=Journal(tmp_path / "journal"),
+        timeout_s=60,
+    )
+    path = write_programs([replace(ran[first], plan_id="new")], tmp_path / "new.add.xml")
+    candidate = Candidate("new", (replace(ran[first], plan_id="new"),), path)
+    for tried, junction_id, program in (
+        (BASE, first, "running.since June"),
+        (candidate, first, "new"),
+        (candidate, second, "running.since June"),
+    ):
+        folder = tmp_path / f"{tried.candidate_id}-{junction_id}"
+        folder.mkdir()
+        request = bench.request(tried, 4, "confirm", 1.0, places=False)
+        assert set(programs_of(request, junction_id, folder)) == {program}
+    folder = tmp_path / "switching"
+    folder.mkdir()
+    request = bench.request(with_transition(candidate, bench), 4, "transition", 1.0, places=False)
+    programs = programs_of(request, first, folder)
+    assert (programs[0], programs[-1]) == ("running.since June", "running.since June")
+    assert "new" in programs
+
+
+def test_known_days_take_turns(short_night: ShortNight, tmp_path: Path) -> None:
+    known, network = short_night.known, short_night.network
+    fewer = replace(known, trips=known.trips[:40], vehicle_classes=known.vehicle_classes[:40])
+    vehicles, days = _known_days([known, fewer], network)
+    assert [len(day.vehicles) for day in days] == [len(vehicles) - len(days[1].vehicles), 40]
+    bench = Bench(
+        network=network,
+        net_file=short_night.city / NET_FILE,
+        signals=short_night.city / SIGNALS_FILE,
+        state=known,
+        vehicles=vehicles,
+        days=days,
+        folder=tmp_path,
+        journal=Journal(tmp_path / "journal"),
+        timeout_s=60,
+    )
+    seeds = [Check(bench, short_night.state, CheckParams(), 5)._seed(n) for n in range(4)]
+    drawn = [bench._day(s, 1.0, BASE, tonight=False).drawn for s in seeds]
+    shares = sorted(float(np.mean(d >= days[1].vehicles.start)) for d in drawn)
+    assert shares == [0.0, 0.0, 1.0, 1.0]
+    tonight = [bench._day(s, 1.0, BASE, tonight=True).drawn for s in seeds]
+    assert all(d.max() < days[1].vehicles.start for d in tonight)
 
 
 def test_lines_are_ways_of_buses() -> None:

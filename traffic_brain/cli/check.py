@@ -14,9 +14,18 @@ from traffic_brain.cli import options, output
 @click.argument("state", type=options.FOLDER)
 @click.argument("plans", type=options.FOLDER)
 @click.argument("verdict", type=options.TARGET)
+@options.history
 @options.seed
 @options.as_json
-def command(city: Path, state: Path, plans: Path, verdict: Path, seed: int, as_json: bool) -> None:
+def command(
+    city: Path,
+    state: Path,
+    plans: Path,
+    verdict: Path,
+    history: tuple[Path, ...],
+    seed: int,
+    as_json: bool,
+) -> None:
     """Simulate PLANS against the plans in service for VERDICT.
 
     The demand is the one that STATE holds, rebuilt from the feeds; the seeds are paired.
@@ -24,5 +33,7 @@ def command(city: Path, state: Path, plans: Path, verdict: Path, seed: int, as_j
     from sim_scenarios.check import CheckParams
     from traffic_brain.nightly.stages import check_stage
 
-    stage = check_stage(city, state, plans, verdict, seed=seed, params=CheckParams())
+    stage = check_stage(
+        city, state, plans, verdict, seed=seed, params=CheckParams(), history=history
+    )
     output.make(stage, as_json=as_json)

@@ -32,15 +32,18 @@ from traffic_brain.cli import options, output
     is_flag=True,
     help="With --refine: a turn that is protected today may become a permitted one.",
 )
+@options.history
 @options.seed
 @options.as_json
 def command(
     city: Path,
     state: Path,
     plans: Path,
+    *,
     report: Path | None,
     refine: int,
     free_protections: bool,
+    history: tuple[Path, ...],
     seed: int,
     as_json: bool,
 ) -> None:
@@ -54,5 +57,7 @@ def command(
         if report is None:
             report = Path(temporary, "diagnosis")
             run_stage(diagnose_stage(city, state, report), Nobody())
-        stage = optimize_stage(city, state, report, plans, seed=seed, params=params)
+        stage = optimize_stage(
+            city, state, report, plans, seed=seed, params=params, history=history
+        )
         output.make(stage, as_json=as_json)

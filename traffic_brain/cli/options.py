@@ -31,3 +31,9 @@ store = click.option(
     "[default: $TRAFFIC_BRAIN_STORE, else the file decisions.sqlite beside PACKAGE]",
 )
 note = click.option("--note", required=True, help="Why; it stays in the audit log.")
+history = click.option(
+    "--history",
+    type=FOLDER,
+    multiple=True,
+    help="STATE of an earlier day whose traffic counts as well; several times, the latest first.",
+)

@@ -50,7 +50,7 @@ def _running(junction: Junction, log: pd.DataFrame | None) -> SignalPlan | None:
     plan = plan_of(SumoProgram(junction.junction_id, plan_id, "static", str(offset_s), phases)).plan
     if plan is None:
         return None
-    return registered if registered is not None and _same(plan, registered) else plan
+    return registered if registered is not None and same_lamps(plan, registered) else plan
 
 
 def _fixed_cycle(log: pd.DataFrame) -> tuple[int, list[Interval]] | None:
@@ -82,7 +82,7 @@ def _follows(log: pd.DataFrame, plan: SignalPlan | None) -> bool:
     )
 
 
-def _same(a: SignalPlan, b: SignalPlan) -> bool:
+def same_lamps(a: SignalPlan, b: SignalPlan) -> bool:
     """Whether two plans show the same at the same time, but for the error of a clock."""
     first, second = _cycle_from_zero(a), _cycle_from_zero(b)
     shifts = range(-CLOCK_ERROR_S, CLOCK_ERROR_S + 1)

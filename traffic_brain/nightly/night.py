@@ -234,11 +234,15 @@ def _engine(
 ) -> Generator[Stage, None, None]:
     """From a day of feeds to the package: all that the engine does, whoever sent the feeds."""
     from traffic_brain.nightly import stages
+    from traffic_brain.nightly.history import earlier_states
 
     seed, recipe, trial = settings.seed, params.optimize, params.check
     yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
     yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
-    yield stages.optimize_stage(f.city, f.state, f.diagnosis, f.plans, seed=seed, params=recipe)
+    history = earlier_states(f.root, f.city, settings.history_days) if settings.is_dated else []
+    yield stages.optimize_stage(
+        f.city, f.state, f.diagnosis, f.plans, seed=seed, params=recipe, history=history
+    )
     yield stages.check_stage(
         f.city,
         f.state,
@@ -247,6 +251,7 @@ def _engine(
         seed=seed,
         params=trial,
         workers=settings.worker_count,
+        history=history,
     )
     yield stages.package_stage(
         f.city, f.state, f.plans, f.verdict, f.package, diagnosis=f.diagnosis

@@ -13,6 +13,7 @@
                                      # `traffic-brain scenarios`, or any .sumocfg file
     evaluation_seeds = 10            # days in the world on which old and new plans are compared
     workers = 0                      # simulations at a time; 0: one for each core
+    history_days = 4                 # with a folder for each day: earlier ones that plans must suit
 
     [defects]                        # of the recorded feeds; whatever is left out is as usual
     dead_detector_ratio = 0.1
@@ -68,6 +69,8 @@ class NightSettings:
     seed: int = 1
     service_day: date | None = None
     """None: the latest day of the feeds; of a world, ``RECORDED_DAY``."""
+    history_days: int = 4
+    """With a folder for each day: earlier days whose traffic plans must suit as well."""
     evaluation_seeds: int = 10
     workers: int = 0
     defects: Mapping[str, object] = field(default_factory=dict)
@@ -78,7 +81,8 @@ class NightSettings:
     """What to change of the usual `CheckParams`, by name."""
 
     def __post_init__(self) -> None:
-        smallest = {"seed": 0, "evaluation_seeds": 2, "workers": 0, "kept_nights": 0}
+        smallest = {"seed": 0, "evaluation_seeds": 2}
+        smallest |= dict.fromkeys(("workers", "kept_nights", "history_days"), 0)
         problems = [
             f"{name} is {getattr(self, name)}, but must be {least} or more"
             for name, least in smallest.items()
@@ -217,6 +221,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "evaluation_seeds": (int, "a whole number"),
     "workers": (int, "a whole number"),
     "kept_nights": (int, "a whole number"),
+    "history_days": (int, "a whole number"),
     "defects": (dict, "a table"),
     "optimize": (dict, "a table"),
     "check": (dict, "a table"),

@@ -140,17 +140,34 @@ def diagnose_stage(city: Path, state: Path, report: Path) -> Stage:
 
 
 def optimize_stage(
-    city: Path, state: Path, report: Path, plans: Path, *, seed: int, params: OptimizeParams
+    city: Path,
+    state: Path,
+    report: Path,
+    plans: Path,
+    *,
+    seed: int,
+    params: OptimizeParams,
+    history: Sequence[Path] = (),
 ) -> Stage:
-    """State and diagnosis into candidates: plans that should be better than those in service."""
+    """State and diagnosis into candidates: plans that should be better than those in service.
+
+    ``history``: states of earlier days, the latest first, whose demand counts as well.
+    """
     from optimizers.solve import optimize
 
     return Stage(
         name="optimize",
-        inputs={"city": city, "state": state, "diagnosis": report},
+        inputs={"city": city, "state": state, "diagnosis": report, **_numbered(history)},
         folders=(plans,),
         work=lambda out, progress: optimize(
-            city, state, report, out, seed=seed, params=params, progress=progress
+            city,
+            state,
+            report,
+            out,
+            seed=seed,
+            params=params,
+            history=history,
+            progress=progress,
         ),
         configuration=asdict(params),
         seed=seed,
@@ -166,13 +183,17 @@ def check_stage(
     seed: int,
     params: CheckParams,
     workers: int | None = None,
+    history: Sequence[Path] = (),
 ) -> Stage:
-    """Candidates against the plans in service, in SUMO, with paired seeds."""
+    """Candidates against the plans in service, in SUMO, with paired seeds.
+
+    ``history``: states of earlier days, the latest first, on which they are compared as well.
+    """
     from sim_scenarios.check import check
 
     return Stage(
         name="check",
-        inputs={"city": city, "state": state, "plans": plans},
+        inputs={"city": city, "state": state, "plans": plans, **_numbered(history)},
         folders=(verdict,),
         work=lambda out, progress: check(
             city,
@@ -182,11 +203,16 @@ def check_stage(
             seed=seed,
             params=params,
             workers=workers,
+            history=history,
             progress=progress,
         ),
         configuration=asdict(params),
         seed=seed,
     )
+
+
+def _numbered(history: Sequence[Path]) -> dict[str, Path]:
+    return {f"history {i}": state for i, state in enumerate(history, start=1)}
 
 
 def package_stage(

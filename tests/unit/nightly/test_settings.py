@@ -48,7 +48,7 @@ def test_every_problem_is_told_at_once(config: Path) -> None:
         "seed = 'one' is not a whole number",
         "workers = True is not a whole number",
         "service_day = 'today' is not a date",
-        "known are check, city, defects, evaluation_seeds, feeds, kept_nights, optimize, out, seed",
+        "known are check, city, defects, evaluation_seeds, feeds, history_days, kept_nights",
     ):
         assert problem in str(caught.value)
 

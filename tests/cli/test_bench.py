@@ -21,3 +21,19 @@ def test_help_of_feeds(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_of_plans(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "plans", "--help"]) == 0
     assert "--redrawn" in capsys.readouterr().out
+
+
+def test_help_of_city(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "city", "--help"]) == 0
+    assert "--cpu-s" in capsys.readouterr().out
+
+
+def test_help_of_night(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "night", "--help"]) == 0
+    assert "--junctions" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suite", sorted(bench.SUITES))
+def test_suites_pass_their_options_on(suite: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["bench", suite, "--help"])
+    assert "usage" in capsys.readouterr().out

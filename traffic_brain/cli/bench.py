@@ -175,6 +175,30 @@ def loop(worlds: str, days: int, runs: int, feeds: str, out: Path, workers: int,
     click.echo(table.write(figures, out), nl=False)
 
 
+@command.command("night")
+@click.option("--junctions", type=click.IntRange(min=4), default=60, show_default=True)
+@click.option(
+    "--minutes",
+    type=click.IntRange(10, 90),
+    default=30,
+    show_default=True,
+    help="Of the morning peak that is recorded.",
+)
+@click.option("--out", type=options.TARGET, default="bench-night", show_default=True)
+@click.option("--workers", type=click.IntRange(min=0), default=0, help="Simulations at a time.")
+@options.seed
+def night(junctions: int, minutes: int, out: Path, workers: int, seed: int) -> None:
+    """A night of a generated city, from raw feeds to the page: seconds and memory by stage."""
+    from traffic_brain.cli.progress import bars_or_lines
+
+    measuring = _benchmark("benchmarks.night")
+    with bars_or_lines().stage("bench") as progress:
+        figures = measuring.measure(
+            junctions, minutes, out, seed=seed, workers=workers, progress=progress
+        )
+    output.print_columns(measuring.lines(figures))
+
+
 @command.command("compare")
 @click.argument("a", type=options.FOLDER)
 @click.argument("b", type=options.FOLDER)
@@ -234,3 +258,37 @@ def _benchmark(module: str) -> Any:
             "the benchmarks are not part of the installed package",
             "unpack the source archive and run: pip install -e '.[bench]'",
         ) from error
+
+
+SUITES = {
+    "fusion": ("benchmarks.fusion", "The fused state against the truth of recorded worlds."),
+    "diagnosis": ("benchmarks.diagnosis", "Planted faults: heads of queues, causes, savings."),
+    "check": ("benchmarks.gate", "Whether the check passes what is better, and nothing else."),
+}
+"""Suites with options of their own: what follows their name goes to them."""
+
+
+def _suite(name: str, module: str, told: str) -> click.Command:
+    @click.command(
+        name,
+        help=told,
+        add_help_option=False,
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
+    @click.pass_context
+    def run(context: click.Context) -> None:
+        import runpy
+        import sys
+
+        _benchmark("benchmarks")
+        sys.argv = [f"traffic-brain bench {name}", *context.args]
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as ended:  # how argparse leaves
+            context.exit(ended.code if isinstance(ended.code, int) else 0)
+
+    return run
+
+
+for _name, (_module, _told) in SUITES.items():
+    command.add_command(_suite(_name, _module, _told))

@@ -240,8 +240,8 @@ class Check:
         """Whether what is better on the ordinary day does no harm on others."""
         params = self.params
         limits = (
-            (stressed, params.least_gain_ratio, f"with {params.stress_scale:.0%} of the demand"),
-            (calm, params.least_gain_ratio, f"with {params.calm_scale:.0%} of the demand"),
+            (stressed, params.rise_ratio, f"with {params.stress_scale:.0%} of the demand"),
+            (calm, params.rise_ratio, f"with {params.calm_scale:.0%} of the demand"),
             (switched, params.transition_rise_ratio, "on a day that switches to it and back"),
         )
         for (before, after), limit, when in limits:

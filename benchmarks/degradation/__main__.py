@@ -84,8 +84,7 @@ BOUNDS: Mapping[str, Bound] = {
     "police clocks 90 s": Bound(0.12, flow=0.85, movement=0.80, named=(_CLOCK,)),
     "all cameras 90 s": Bound(0.12, flow=0.85, movement=0.80, named=(_CLOCK,)),
     "a third of cameras 90 s": Bound(0.25, flow=0.80, movement=0.80, named=(_CLOCK,)),
-    # Not named: a mean speed of two minutes that is 90 s late is a mean speed all the same.
-    "provider 90 s": Bound(0.12, flow=0.85, movement=0.85),
+    "provider 90 s": Bound(0.12, flow=0.85, movement=0.85, named=(("internet", "clock_drift"),)),
     "mph all day": Bound(0.12, flow=0.85, movement=0.85, named=(_UNIT,)),
     "mph from noon": Bound(0.12, flow=0.85, movement=0.85, named=(_UNIT,)),
     "places, right": Bound(0.12, flow=0.85, movement=0.80),

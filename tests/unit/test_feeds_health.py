@@ -23,6 +23,7 @@ from traffic_brain.feeds.health import (
 )
 from traffic_brain.feeds.internet import InternetDay
 from traffic_brain.feeds.police import PoliceDay
+from traffic_brain.feeds.provider_clock import provider_ahead_s
 from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.model.network import RoadNetwork
 
@@ -237,8 +238,48 @@ def test_two_feeds_whose_clocks_differ_are_told_of_and_left(well: Feeds) -> None
     found = told(health, "clock_drift")
     assert set(found) == {"*"}
     assert "behind of police" in found["*"].detail
-    assert "not known" in found["*"].detail
+    assert "the provider's goes with checkpoint" in found["*"].detail
     assert not health.ahead_s
+    nothing = InternetDay(well.internet.speeds.iloc[:0], 0)
+    alone = replace(ill, internet=nothing).examined()
+    assert "not known" in told(alone, "clock_drift")["*"].detail
+
+
+@pytest.mark.parametrize("ahead_s", [90.0, -60.0, 240.0])
+def test_a_provider_whose_clock_is_wrong(well: Feeds, ahead_s: float) -> None:
+    ill = replace(well, internet=ahead(well.internet, ahead_s))
+    health = ill.examined()
+    assert health.provider_ahead_s == pytest.approx(ahead_s, abs=15)
+    (found,) = told(health, "clock_drift").values()
+    assert (found.feed, found.device_id) == ("internet", "*")
+    assert "of police" in found.detail
+    assert "set right" in found.detail
+    right = internet_set_right(ill.internet, health).speeds["time_s"]
+    assert right.mean() == pytest.approx(well.internet.speeds["time_s"].mean(), abs=15)
+
+
+def test_of_a_provider_and_one_other_nobody_knows_who_is_right(well: Feeds) -> None:
+    unread = replace(well.checkpoint, passes=well.checkpoint.passes.iloc[:0])
+    ill = replace(well, internet=ahead(well.internet, 90.0), checkpoint=unread)
+    health = ill.examined()
+    (found,) = [f for f in health.findings if f.feed == "internet"]
+    assert "90 s ahead of police; which is right is not known" in found.detail
+    assert health.provider_ahead_s == 0.0
+
+
+def test_of_evenly_spread_vehicles_no_providers_clock_is_known(well: Feeds) -> None:
+    link = well.police.passes["link_id"].iloc[0]
+    passes = pd.DataFrame({"link_id": link, "time_s": np.arange(0.0, 7200.0, 6.0)})
+    reports = {"link_id": link, "time_s": np.arange(0.0, 7200.0, 120.0), "interval_s": 120.0}
+    speeds = pd.DataFrame(reports).assign(speed_mps=5.0, sample_count=np.arange(60) % 3 + 1)
+    assert provider_ahead_s(InternetDay(speeds, 60), passes, well.network) is None
+    assert provider_ahead_s(InternetDay(speeds, 60), passes.iloc[:3], well.network) is None
+
+
+def ahead(internet: InternetDay, seconds: float) -> InternetDay:
+    return replace(
+        internet, speeds=internet.speeds.assign(time_s=internet.speeds["time_s"] + seconds)
+    )
 
 
 def test_detectors_that_pass_on_red(well: Feeds) -> None:

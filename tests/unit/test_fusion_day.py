@@ -40,6 +40,7 @@ COLUMNS = {
     "health": "feed device_id code detail",
     "quarantine": "feed reason rows",
     "link_sources": "source link_id bin_start_s pace_s_per_m",
+    "sightings": "vehicle_idx link_id time_s",
     "saturation_flows": "movement_id link_id lane_idx saturation_flow_vph low_vph high_vph "
     "start_up_loss_s loss_low_s loss_high_s headways queues permitted status reason",
 }

@@ -118,10 +118,12 @@ def test_standard_errors_are_those_of_the_textbook() -> None:
     assert ratio == pytest.approx(np.full(8, 3.0), rel=0.25)
 
 
-def test_an_unknown_held_at_zero_has_the_error_of_its_own_rows() -> None:
-    matrix, values = csr_matrix([[2.0, 0.0], [0.0, 1.0]]), np.array([-3.0, 4.0])
+def test_an_unknown_held_at_zero_has_the_error_that_others_leave_it() -> None:
+    """Alone its row is sharp, 0.1; but only the sum is known so well, and the other by 3."""
+    matrix, values = csr_matrix([[10.0, 10.0], [0.0, 1 / 3]]), np.array([30.0, 2.0])
     found = non_negative(matrix, values)
-    assert standard_errors(matrix, values, found)[0] >= 0.5
+    assert found == pytest.approx([0.0, 3.0], abs=0.01)
+    assert standard_errors(matrix, values, found)[0] == pytest.approx(3.0, rel=0.3)
 
 
 def test_what_no_equation_names_is_zero() -> None:
@@ -289,8 +291,8 @@ def test_a_dead_lane_among_shared_ones_is_filled_in() -> None:
     assert found[RIGHT] + found[THROUGH] + found[LEFT] == pytest.approx(340, abs=12)
     # Twice the error of a camera, of cars that stand on the exit, and of those that begin there.
     assert found[LEFT] == pytest.approx(31, abs=2 * np.hypot(2.9, np.hypot(3.6, 2.9)))
-    # As evenly as drivers spread over lanes: 15 % of the mean lane, and the noise of a count.
-    assert found[RIGHT] + found[THROUGH] / 3 == pytest.approx(195, abs=np.hypot(195**0.5, 19))
+    # As evenly as drivers spread over lanes: 30 % of the mean lane, and the noise of a count.
+    assert found[RIGHT] + found[THROUGH] / 3 == pytest.approx(195, abs=np.hypot(195**0.5, 38))
 
 
 def test_turns_are_told_by_the_lanes() -> None:
@@ -302,7 +304,20 @@ def test_turns_are_told_by_the_lanes() -> None:
     off = {pair: abs(found[pair] - true[pair]) for pair in true}
     assert sum(found[pair] for pair in true) == pytest.approx(340, abs=1 + 0.01 * 340)
     assert max(off.values()) < 30
-    assert sum(off.values()) < 0.4 * sum(abs(expected[pair] - true[pair]) for pair in true)
+    assert sum(off.values()) < 0.5 * sum(abs(expected[pair] - true[pair]) for pair in true)
+
+
+def test_who_may_turn_round_inside_the_city_is_counted_as_unsure() -> None:
+    """Nobody is expected to; a tenth of the approach would be no wonder."""
+    more = [road("x", "w", PLACES), road("s", "x", PLACES)]
+    ways = through("v-w", "w-x", "x-e", "e-f") | {
+        ("s-x", "x-w"): (Turn.LEFT, (0,)),
+        ("w-x", "x-w"): (Turn.UTURN, (0,)),
+    }
+    turning = network([*STREET.links.values(), *more], ways)
+    found = balanced_flows(turning, [], Sightings({"w-x": 1000.0, "v-w": 1000.0}, {}, {}))
+    assert found.veh["w-x", "x-w"] < 30
+    assert found.sd_veh["w-x", "x-w"] > 50
 
 
 def test_lanes_that_nobody_drives_have_no_turns() -> None:

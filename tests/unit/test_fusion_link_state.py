@@ -14,6 +14,7 @@ from traffic_brain.fusion.link_features import MOVING_PACE_RATIO
 from traffic_brain.fusion.link_state import (
     PaceEstimate,
     combine,
+    likely_probe_flow,
     link_state,
     of_the_vehicles,
     pace_of_traversals,
@@ -122,6 +123,11 @@ def test_probe_speeds_are_averaged_over_distance() -> None:
     assert np.isnan(found.pace_s_per_m[1]).all(), "it stood: time, but no distance"
     driven = probe_flow(InternetDay(speeds, 4), city)
     assert driven == pytest.approx({"a-b": 600 / 200, "b-c": 35 / 400})
+    likely = likely_probe_flow(InternetDay(speeds, 4), city)
+    usual = (600 / 200 + 35 / 400) / 2
+    assert usual < likely["a-b"] < 600 / 200
+    assert likely["b-c"] == pytest.approx((8 + 3.0) / (8 * 400 / 35 + 3.0 / usual))
+    assert likely_probe_flow(InternetDay(speeds.iloc[:0], 0), city) == {}
 
 
 def test_a_report_that_lies_in_two_bins_is_shared_out() -> None:
@@ -179,7 +185,8 @@ def test_what_nobody_saw_is_filled_and_says_so() -> None:
     assert (found.travel_time_low_s <= found.travel_time_s).all()
     assert (found.travel_time_s <= found.travel_time_high_s).all()
     width = np.log(found.travel_time_high_s / found.travel_time_low_s)
-    assert width[0, 0] < width[0, 1] < width[1, 1]
+    assert width[0, 0] < width[0, 1]
+    assert found.fused.variance[0, 1] < found.fused.variance[1, 1]
     assert width[1, 1] > 1.0
 
 

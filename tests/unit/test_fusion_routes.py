@@ -71,10 +71,11 @@ def finder(
     cameras: frozenset[str] = frozenset(),
     flows: Mapping[Pair, float] | None = None,
     seed: int = 0,
+    probes: Mapping[str, float] | None = None,
 ) -> RouteFinder:
     """``slow``: seconds per metre of links that were observed; ``flows``: else as usual."""
     state = link_state(city, WINDOW, probes_of(city, WINDOW, slow or {}))
-    found = RouteFinder(city, state, cameras, seed)
+    found = RouteFinder(city, state, cameras, seed, probes)
     usual = {pair: 100 * TURN_WEIGHT[turn] for pair, turn in turns_of(city).items()}
     found.learn(flows or usual, [])
     return found
@@ -120,6 +121,15 @@ def test_a_way_past_a_camera_that_saw_nothing_is_avoided() -> None:
     watched = finder(cameras=frozenset({"b-c"}))
     (found,) = fill_gaps(["a-b", "c-d"], [0.0, 60.0], watched)
     assert found.links == ("a-b", "b-n", "n-c", "c-d")
+
+
+def test_of_ways_much_alike_the_one_that_probes_take_is_taken() -> None:
+    """Straight on is quicker; hardly anybody was seen there."""
+    driven = {"a-b": 30.0, "b-c": 0.3, "b-n": 29.0, "n-c": 29.0, "c-d": 30.0}
+    (found,) = fill_gaps(["a-b", "c-d"], [0.0, 70.0], finder(probes=driven))
+    assert found.links == ("a-b", "b-n", "n-c", "c-d")
+    (found,) = fill_gaps(["a-b", "c-d"], [0.0, 70.0], finder(probes=driven | {"b-c": 30.0}))
+    assert found.links == ("a-b", "b-c", "c-d")
 
 
 def test_a_stop_over_begins_a_new_trip() -> None:

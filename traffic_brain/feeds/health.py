@@ -8,7 +8,8 @@ Codes, beside ``dead`` and ``no_data`` (nothing came at all):
 ``silent``           fell silent for a while in which its neighbours went on
 ``duplicate_stream`` sends what another device of the junction sends
 ``swapped_lanes``    two lanes of an approach pass on each other's green
-``clock_drift``      its clock is ahead of or behind the others; see ``feeds.clocks``
+``clock_drift``      its clock is ahead of or behind the others; see ``feeds.clocks`` and, of
+                     providers, ``feeds.provider_clock``
 ``unit_changed``     a provider's speeds are in another unit than they say
 ``hand_run``         police ran the junction by hand; see ``feeds.hand_run``
 ``far_from_link``    located more than 30 m from any fitting link
@@ -33,6 +34,7 @@ import pandas as pd
 from traffic_brain.feeds.checkpoint import CheckpointDay
 from traffic_brain.feeds.clocks import (
     Clock,
+    ClockErrors,
     against_lamps,
     along_ways,
     at_one_stop_line,
@@ -54,10 +56,11 @@ from traffic_brain.feeds.devices import (
 from traffic_brain.feeds.findings import Finding
 from traffic_brain.feeds.hand_run import HandRun, hand_runs, without_hand_runs
 from traffic_brain.feeds.internet import InternetDay
-from traffic_brain.feeds.layout import CHECKPOINT, POLICE
+from traffic_brain.feeds.layout import CHECKPOINT, INTERNET, POLICE
 from traffic_brain.feeds.lights import Lights
 from traffic_brain.feeds.losses import lost_rows
 from traffic_brain.feeds.police import PoliceDay
+from traffic_brain.feeds.provider_clock import LEAST_AHEAD_S, provider_ahead_s
 from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.feeds.speed_units import SpeedUnit, speed_units, stuck_links, unit_findings
 from traffic_brain.feeds.tables import DAY_S
@@ -74,6 +77,7 @@ class Health:
     lane_of: Mapping[str, int] = field(default_factory=dict)
     """Detector -> the lane it is really on."""
     ahead_s: Mapping[Clock, float] = field(default_factory=dict)
+    provider_ahead_s: float = 0.0
     speed_units: tuple[SpeedUnit, ...] = ()
     hand_runs: tuple[HandRun, ...] = ()
 
@@ -90,7 +94,13 @@ def examine(
         *doubled_detectors(police, streams),
         *detectors_with_low_hits(police, streams),
     ]
-    ahead_s, clock_findings = _clocks(police, streams, checkpoint, network, lights)
+    errors = clock_errors(
+        [
+            *at_one_stop_line(police.passes, checkpoint.passes, junction_of_links(police)),
+            *along_ways(checkpoint.passes, network),
+        ]
+    )
+    provider = _Provider.beside(police, checkpoint, internet, network, errors.between_feeds_s)
     units = tuple(speed_units(internet, network))
     runs = tuple(hand_runs(police.signal_log))
     findings = [
@@ -99,7 +109,8 @@ def examine(
         *cameras_with_low_hits(police, checkpoint),
         *stuck_links(internet, network),
         *swapped_detectors(police, swapped),
-        *clock_findings,
+        *_clock_findings(errors, police, checkpoint, provider),
+        *_against_lamps(police, streams, lights),
         *unit_findings(units),
         *_hand_run_findings(runs),
         *far_detectors(police),
@@ -109,7 +120,8 @@ def examine(
         findings=tuple(sorted(findings)),
         useless=frozenset(f.device_id for f in useless),
         lane_of=swapped,
-        ahead_s=ahead_s,
+        ahead_s=dict(errors.ahead_s),
+        provider_ahead_s=provider.wrong_by_s,
         speed_units=units,
         hand_runs=runs,
     )
@@ -161,15 +173,16 @@ def checkpoint_set_right(checkpoint: CheckpointDay, health: Health) -> Checkpoin
 
 
 def internet_set_right(internet: InternetDay, health: Health) -> InternetDay:
-    """The internet feed with speeds in the unit that they should be in."""
-    if not health.speed_units:
+    """The internet feed with its clock set right and speeds in the unit they should be in."""
+    if not (health.speed_units or health.provider_ahead_s):
         return internet
     speeds = internet.speeds
     speed_mps = speeds["speed_mps"].to_numpy().copy()
     time_s = speeds["time_s"].to_numpy()
     for unit in health.speed_units:
         speed_mps[(time_s >= unit.begin_s) & (time_s < unit.end_s)] *= unit.factor
-    return replace(internet, speeds=speeds.assign(speed_mps=speed_mps))
+    moved = np.clip(time_s - health.provider_ahead_s, 0.0, DAY_S - 0.001)
+    return replace(internet, speeds=speeds.assign(speed_mps=speed_mps, time_s=moved))
 
 
 def _clocks_of(health: Health, feed: str) -> dict[str, float]:
@@ -198,29 +211,70 @@ def _usable(
 # --- clocks -------------------------------------------------------------------------------------
 
 
-def _clocks(
-    police: PoliceDay,
-    streams: Streams,
-    checkpoint: CheckpointDay,
-    network: RoadNetwork,
-    lights: Lights,
-) -> tuple[dict[Clock, float], list[Finding]]:
-    junction_of = junction_of_links(police)
-    errors = clock_errors(
-        [
-            *at_one_stop_line(police.passes, checkpoint.passes, junction_of),
-            *along_ways(checkpoint.passes, network),
+@dataclass(frozen=True)
+class _Provider:
+    """A provider's clock beside the others; None: the feeds do not tell, or are off."""
+
+    of_police_s: float | None
+    """By how much it is ahead of police clocks, to which those of checkpoints were set."""
+    of_checkpoint_s: float | None
+
+    @staticmethod
+    def beside(
+        police: PoliceDay,
+        checkpoint: CheckpointDay,
+        internet: InternetDay,
+        network: RoadNetwork,
+        between_feeds_s: float,
+    ) -> _Provider:
+        passes = police.passes[["link_id", "time_s"]]
+        reads = checkpoint.passes[["link_id", "time_s"]]
+        reads = reads[~reads["link_id"].isin(set(passes["link_id"]))]
+        reads = reads.assign(time_s=reads["time_s"] - between_feeds_s)
+        together = pd.concat([table for table in (passes, reads) if len(table)] or [passes])
+        ahead_s = provider_ahead_s(internet, together, network)
+        if ahead_s is None:
+            return _Provider(None, None)
+        return _Provider(
+            ahead_s if len(passes) else None,
+            ahead_s - between_feeds_s if len(checkpoint.passes) else None,
+        )
+
+    @property
+    def agrees_with(self) -> tuple[str, ...]:
+        """Feeds with which it tells one time."""
+        told = {POLICE: self.of_police_s, CHECKPOINT: self.of_checkpoint_s}
+        return tuple(f for f, s in told.items() if s is not None and abs(s) < LEAST_AHEAD_S)
+
+    @property
+    def wrong_by_s(self) -> float:
+        """Where police and checkpoints tell one time, and the provider another; else 0."""
+        both = self.of_police_s is not None and self.of_police_s == self.of_checkpoint_s
+        return float(self.of_police_s or 0.0) if both and not self.agrees_with else 0.0
+
+    def findings(self) -> Iterator[Finding]:
+        told = [
+            f"{_ahead(ahead_s)} of {feed}"
+            for feed, ahead_s in ((POLICE, self.of_police_s), (CHECKPOINT, self.of_checkpoint_s))
+            if ahead_s is not None
         ]
-    )
+        if told and not self.agrees_with:
+            known = "set right" if self.wrong_by_s else "which is right is not known"
+            yield Finding(INTERNET, "clock_drift", "*", (), f"{', '.join(told)}; {known}")
+
+
+def _clock_findings(
+    errors: ClockErrors, police: PoliceDay, checkpoint: CheckpointDay, provider: _Provider
+) -> Iterator[Finding]:
+    junction_of = junction_of_links(police)
     devices: dict[Clock, list[str]] = defaultdict(list)
     for site, link in sorted(checkpoint.sites.items()):
         devices[CHECKPOINT, link].append(site)
-    findings = []
     for clock, ahead_s in errors.ahead_s.items():
         junction = (clock[1],) if clock[0] == POLICE else _known(junction_of.get(clock[1]))
         for device in devices.get(clock, ["*"]):
             detail = f"{_ahead(ahead_s)} of the clocks around it"
-            findings.append(Finding(clock[0], "clock_drift", device, junction, detail))
+            yield Finding(clock[0], "clock_drift", device, junction, detail)
     for first, second, ahead_s in errors.undecided:
         device = devices.get(first, ["*"])[0]
         junctions = tuple(
@@ -230,12 +284,13 @@ def _clocks(
             )
         )
         detail = f"{_ahead(ahead_s)} of {second[0]}; which is right is not known"
-        findings.append(Finding(first[0], "clock_drift", device, junctions, detail))
+        yield Finding(first[0], "clock_drift", device, junctions, detail)
     if errors.between_feeds_s:
-        detail = f"all are {_ahead(errors.between_feeds_s)} of police; which is right is not known"
-        findings.append(Finding(CHECKPOINT, "clock_drift", "*", (), detail))
-    findings += _against_lamps(police, streams, lights)
-    return dict(errors.ahead_s), findings
+        third = ", ".join(provider.agrees_with)
+        known = f"the provider's goes with {third}" if third else "which is right is not known"
+        detail = f"all are {_ahead(errors.between_feeds_s)} of police; {known}"
+        yield Finding(CHECKPOINT, "clock_drift", "*", (), detail)
+    yield from provider.findings()
 
 
 def _against_lamps(police: PoliceDay, streams: Streams, lights: Lights) -> Iterator[Finding]:

@@ -23,8 +23,8 @@ from traffic_brain.model.network import Connection, Link, RoadNetwork, Turn
 Pair = tuple[str, str]
 """A turn: the link before and the link after."""
 
-LANE_SPREAD_RELATIVE_SD = 0.15
-"""How unevenly drivers spread over lanes that are equally good; our own figure."""
+LANE_SPREAD_RELATIVE_SD = 0.3
+"""How unevenly drivers spread over lanes: few choose one in which others wait to turn."""
 COUNT_RELATIVE_SD = 0.01
 UNHEARD_RELATIVE_SD = 0.25
 """Error of the vehicles that passed while no detector of the city was heard."""
@@ -38,6 +38,8 @@ TRUST_RATIO = 0.7
 """By so much the prior's error shrinks where all of an approach's vehicles were seen turning."""
 PRIOR_RELATIVE_SD = 0.7
 """Shares of turns that nobody saw are nearly as uncertain as they are large."""
+U_TURN_SHARE = 0.1
+"""Share of an approach's vehicles that may turn round, though nobody is expected to."""
 SEEN_RELATIVE_SD = 0.25
 """Error of turns between two sightings, where more were inferred than the link can carry."""
 BELIEVABLE_RELATIVE_SD = 0.05
@@ -229,25 +231,29 @@ def non_negative(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
 def standard_errors(matrix: csr_matrix, values: np.ndarray, found: np.ndarray) -> np.ndarray:
     """float64[unknown]: how far the solution moves when each row errs as it says it may.
 
-    Unknowns that are held at zero stay there and are told the error that their own rows leave
-    them. The others' is the root of the diagonal of (AᵀA)⁻¹, from ``DRAWS`` draws of the rows'
-    errors (its own relative error is 1/√(2 · DRAWS)). Where the rows contradict each other more
-    than they say, all errors grow by the root of χ² per degree of freedom.
+    The root of the diagonal of (AᵀA)⁻¹, from ``DRAWS`` draws of the rows' errors (its own relative
+    error is 1/√(2 · DRAWS)): with the columns of those above zero alone; for those that are held
+    at zero with all columns, as nobody is sure that they are zero. Where the rows contradict each
+    other more than they say, all errors grow by the root of χ² per degree of freedom.
     """
-    square = np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel()
-    errors = 1.0 / np.sqrt(np.maximum(square, RIDGE))
-    free = np.flatnonzero(found > 0)
-    if not len(free):
-        return np.asarray(errors)
-    unit = (matrix[:, free] @ diags(errors[free])).tocsc()
-    factors = splu((unit.T @ unit + ERROR_RIDGE * identity(len(free))).tocsc())
+    free = found > 0
+    errors = _errors_of(matrix)
+    errors[free] = _errors_of(matrix[:, np.flatnonzero(free)])
+    misfit = matrix @ found - values
+    spare = max(matrix.shape[0] - np.count_nonzero(free), 1)
+    scale = max(float(misfit @ misfit) / spare, 1.0) ** 0.5
+    return np.asarray(errors * scale)
+
+
+def _errors_of(matrix: csr_matrix) -> np.ndarray:
+    """float64[column]: root of the diagonal of (AᵀA)⁻¹, from draws."""
+    size = norm(matrix, axis=0)
+    size[size == 0] = RIDGE**0.5
+    unit = (matrix @ diags(1.0 / size)).tocsc()
+    factors = splu((unit.T @ unit + ERROR_RIDGE * identity(len(size))).tocsc())
     noise = np.random.default_rng(0).standard_normal((matrix.shape[0], DRAWS))
     moved = factors.solve(unit.T @ noise)
-    misfit = matrix @ found - values
-    spare = max(matrix.shape[0] - len(free), 1)
-    scale = max(float(misfit @ misfit) / spare, 1.0) ** 0.5
-    errors[free] *= np.sqrt((moved**2).mean(axis=1))
-    return np.asarray(errors * scale)
+    return np.asarray(np.sqrt((moved**2).mean(axis=1)) / size)
 
 
 def _pivoted(normal: csc_matrix, right: np.ndarray) -> np.ndarray | None:
@@ -356,6 +362,7 @@ def _expect(
     seen: Mapping[Pair, float],
 ) -> None:
     """Links carry what their probes say, and split over turns as was seen, else by weight."""
+    at_edge = turns_at_edge(turns)
     weights = {
         (a, b): TURN_WEIGHT[turn] * (expected.veh[b] + LEAST_SD_VEH)
         for (a, b), turn in turns.items()
@@ -368,6 +375,8 @@ def _expect(
         if trust > 0:
             share += trust * (seen.get(pair, 0.0) / seen_totals[link_id] - share)
         error = PRIOR_RELATIVE_SD * share * expected.scale_veh[link_id]
+        if turns[pair] is Turn.UTURN and pair not in at_edge:
+            error = float(np.hypot(error, U_TURN_SHARE * expected.scale_veh[link_id]))
         error *= 1.0 - TRUST_RATIO * trust
         system.add({system.turn[pair]: 1.0}, expected.veh[link_id] * share, LEAST_SD_VEH + error)
     for link_id, leaving in system.leaving.items():

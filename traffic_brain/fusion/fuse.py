@@ -40,6 +40,7 @@ from traffic_brain.fusion.link_features import Traffic
 from traffic_brain.fusion.link_state import (
     LinkState,
     PaceEstimate,
+    likely_probe_flow,
     link_state,
     of_the_vehicles,
     pace_of_traversals,
@@ -59,6 +60,7 @@ from traffic_brain.fusion.routes import (
     without_misread,
 )
 from traffic_brain.fusion.running_plans import running_plans
+from traffic_brain.fusion.sightings_table import write_sightings
 from traffic_brain.fusion.signals.tables import found_signals, timing_findings, write_signals
 from traffic_brain.fusion.trips import WeightedTrips, movement_flows, reconstruct, whole_trips
 from traffic_brain.fusion.window import BIN_S, DEMAND_BIN_S, Window, window_of
@@ -164,7 +166,8 @@ def fuse(
     progress(0.3, "link speeds")
     probes = probe_sums(feeds.internet, network, window)
     first = link_state(network, window, probes)
-    finder = RouteFinder(network, first, feeds.checkpoint.live_links, seed)
+    driven = likely_probe_flow(feeds.internet, network)
+    finder = RouteFinder(network, first, feeds.checkpoint.live_links, seed, driven)
     progress(0.4, "joining checkpoint sightings to trips")
     seen = [
         trip
@@ -197,6 +200,7 @@ def fuse(
     uncounted = unheard | feeds.counts_nobody
     _write_links(out, network, state, weighted, unheard, uncounted)
     _write_sources(out, network, state)
+    write_sightings(out, seen, seed)
     vehicles = _write_trips(out, weighted, window, seed)
     _write_demand(out, network, window, weighted, counted, balance, state, uncounted)
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")

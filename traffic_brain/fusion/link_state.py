@@ -19,15 +19,20 @@ MIN_TRAVEL_S = 0.1
 SAMPLES_PER_PROBE = 6.0
 """Consecutive samples of one probe repeat each other; so many count as one observation."""
 PROBE_RELATIVE_SD = 0.5
-SIGMAS_95 = 2.447
-"""Of Student's t with six degrees of freedom: errors have longer tails than a Gaussian's."""
+PRIOR_SAMPLES = 3.0
+"""So many samples a link needs until they count as much as what is usual."""
+SIGMAS_SLOWER, SIGMAS_FASTER = 2.2, 1.8
+"""Errors that leave 2.5 % beyond on either side: tails towards slow traffic are the longer ones,
+the more so where all wait; our own figures, as ``JAM_SKEW`` and ``JAM_SD``."""
+JAM_SKEW = 0.8
+"""By so much further the slower side reaches where all wait: the worst of a jam goes unseen."""
 HELD_OUT_VEHICLES = 3.0
 HELD_OUT_LEAST = 50
 HELD_OUT_RELATIVE_SD = 0.05
 HELD_OUT_SD_S = 1.0
-USUAL_WIDENING = 1.25
+USUAL_WIDENING = 1.0
 """The least, and where no second source shows how wrong the first one's errors are."""
-JAM_SD = 0.15
+JAM_SD = 0.2
 """Of log pace where all wait: queues come and go faster than bins tell; our own figure."""
 MOST_WIDENING = 3.0
 MOST_SHARE_SEEN = 0.95
@@ -78,6 +83,27 @@ def probe_flow(feed: InternetDay, network: RoadNetwork) -> dict[str, float]:
         str(link): float(metres) / max(network.links[str(link)].length_m, 1.0)
         for link, metres in found.items()
     }
+
+
+def likely_probe_flow(feed: InternetDay, network: RoadNetwork) -> dict[str, float]:
+    """``probe_flow`` of every link, drawn to the city's mean where few samples are to be expected.
+
+    Samples of a link are a Poisson count of flow × time on it; a gamma prior worth
+    ``PRIOR_SAMPLES`` of them has the mean. A link of a metre is hardly ever sampled, whoever
+    drives there. Empty where no probe drove at all.
+    """
+    seen = probe_flow(feed, network)
+    if not seen:
+        return {}
+    samples = feed.speeds.groupby("link_id")["sample_count"].sum().to_dict()
+    usual = float(np.mean(list(seen.values())))
+    found = {}
+    for name, link in network.links.items():
+        count = float(samples.get(name, 0.0))
+        free_s = link.length_m / link.free_flow_speed_mps
+        took_s = count / seen[name] if seen.get(name, 0.0) > 0 else free_s
+        found[name] = (count + PRIOR_SAMPLES) / (took_s + PRIOR_SAMPLES / usual)
+    return found
 
 
 def pace_of_traversals(
@@ -206,17 +232,18 @@ def _state(
     beyond = free * _ratio_beyond(np.exp(fused.log_ratio), 1.0 / free)
     pace = (length * front + VEHICLE_LENGTH_M * beyond) / (length + VEHICLE_LENGTH_M)
     share = length * front / (length * front + VEHICLE_LENGTH_M * beyond)
-    jam = JAM_SD * (1.0 - 1.0 / np.maximum(np.exp(fused.log_ratio), 1.0))
+    waiting = _waiting_share(np.exp(fused.log_ratio))
+    jam = JAM_SD * waiting
     error = np.sqrt(fused.variance + np.log1p(fused.vehicle_variance / vehicles) + jam**2)
     error = np.hypot(share * error, (1.0 - share) * BEYOND_RELATIVE_SD)
-    factor = np.exp(SIGMAS_95 * widening * error)
+    slower, faster = (np.exp(widening * sigmas * error) for sigmas in _sigmas(waiting))
     fastest = np.minimum(pace, free * FASTEST_PACE_RATIO)
     return LinkState(
         window=window,
         speed_mps=1.0 / pace,
         travel_time_s=length * pace,
-        travel_time_low_s=length * np.maximum(pace / factor, fastest),
-        travel_time_high_s=length * pace * factor,
+        travel_time_low_s=length * np.maximum(pace / faster, fastest),
+        travel_time_high_s=length * pace * slower,
         sources=_source_names(sources, fused.log_ratio.shape),
         by_source=sources,
         fused=fused,
@@ -224,9 +251,19 @@ def _state(
     )
 
 
+def _waiting_share(ratio: np.ndarray) -> np.ndarray:
+    """Share of the time lost, 0 … 1, where pace is ``ratio`` times that of free flow."""
+    return np.asarray(1.0 - 1.0 / np.maximum(ratio, 1.0))
+
+
+def _sigmas(waiting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many errors a 95 % interval reaches: (to slower times, to faster ones)."""
+    return SIGMAS_SLOWER * (1.0 + JAM_SKEW * waiting), np.full_like(waiting, SIGMAS_FASTER)
+
+
 def _ratio_beyond(ratio: np.ndarray, free_mps: np.ndarray) -> np.ndarray:
     """Pace over free flow just beyond a link's end: of those who started, and of all others."""
-    started = 1.0 - 1.0 / np.maximum(ratio, 1.0)
+    started = _waiting_share(ratio)
     slower = np.maximum(free_mps / START_SPEED_MPS - MOVING_PACE_RATIO, 0.0)
     return np.asarray(MOVING_PACE_RATIO + started * slower)
 
@@ -242,15 +279,18 @@ def widening_by(state: LinkState, network: RoadNetwork, gaps: Gaps) -> float:
     link_s = length * free * np.exp(fused.log_ratio)
     expected = gaps.sums(link_s)
     spread = gaps.sums(fused.vehicle_variance * link_s**2) / np.maximum(gaps.vehicles, 1.0)
-    variance = gaps.sums(fused.variance * link_s**2) + spread
+    jam = JAM_SD * _waiting_share(np.exp(fused.log_ratio))
+    variance = gaps.sums((fused.variance + jam**2) * link_s**2) + spread
     error = np.sqrt(np.log1p(variance / np.maximum(expected, 1e-9) ** 2))
     error = np.hypot(error, HELD_OUT_RELATIVE_SD)
     error = np.hypot(error, HELD_OUT_SD_S / np.maximum(expected, 1e-9))
     use = (gaps.crossings <= 1) & (gaps.vehicles >= HELD_OUT_VEHICLES)
     if np.count_nonzero(use) < HELD_OUT_LEAST:
         return USUAL_WIDENING
-    off = np.abs(np.log(gaps.took_s[use] / expected[use])) / error[use]
-    found = float(np.quantile(off, 0.95)) / SIGMAS_95
+    empty = gaps.sums(np.broadcast_to(length * free, link_s.shape))
+    slower, faster = _sigmas(_waiting_share(expected[use] / np.maximum(empty[use], 1e-9)))
+    off = np.log(gaps.took_s[use] / expected[use]) / error[use]
+    found = float(np.quantile(np.maximum(off / slower, -off / faster), 0.95))
     return min(max(found, USUAL_WIDENING), MOST_WIDENING)
 
 

@@ -34,6 +34,8 @@ STOPOVER_ALLOWANCE_S = 600.0
 MAX_SPEED_MPS = 150 / 3.6
 STAY_SHARE = 0.03
 """Share of vehicles that begin or end on a link, against those that merely pass it."""
+UNLIKELY_S = 10.0
+"""Seconds that a driver would lose rather than take a way that e times fewer take."""
 MAX_WALK_LINKS = 60
 VALUE_ROUNDS = 60
 LEAST_SHARE = 0.02
@@ -77,6 +79,7 @@ class RouteFinder:
         state: LinkState,
         cameras: frozenset[str],
         seed: int,
+        probes: Mapping[str, float] | None = None,
     ) -> None:
         self.network = network
         self.cameras = cameras
@@ -84,6 +87,7 @@ class RouteFinder:
         self._rng = np.random.default_rng(seed)
         self._turns = turns_of(network)
         self._turns_at_edge = turns_at_edge(self._turns)
+        self._unlikely_s = _unlikely_s(network, probes or {})
         free = {k: v.length_m / v.free_flow_speed_mps for k, v in network.links.items()}
         observed = dict(zip(network.links, state.travel_time_s.mean(axis=1), strict=True))
         self._graphs = [self._link_graph(free), self._link_graph(observed)]
@@ -94,7 +98,8 @@ class RouteFinder:
         graph: nx.DiGraph[str] = nx.DiGraph()
         for (here, onward), turn in self._turns.items():
             missed = MISSED_PENALTY_S if onward in self.cameras else 0.0
-            graph.add_edge(here, onward, cost=travel_s[onward] + _TURN_S[turn] + missed)
+            shunned = missed + self._unlikely_s[here, onward]
+            graph.add_edge(here, onward, cost=travel_s[onward] + _TURN_S[turn] + shunned)
         return graph
 
     def paths(self, origin: str, target: str) -> list[list[str]]:
@@ -199,6 +204,23 @@ class RouteFinder:
             found.append(here)
             seen.add(here)
         return found
+
+
+def _unlikely_s(
+    network: RoadNetwork, probes: Mapping[str, float]
+) -> defaultdict[tuple[str, str], float]:
+    """What it costs to take a way that few take: −log of its share of the probes, in seconds.
+
+    The way with the least cost is then the most likely one of a Markov chain whose shares are
+    those of the probes on the links ahead, drawn to the quicker ones.
+    """
+    cost: defaultdict[tuple[str, str], float] = defaultdict(float)
+    for here, ahead in network.successors.items():
+        veh = {link: probes[link] for link in ahead if probes.get(link, 0.0) > 0}
+        total = sum(veh.values())
+        for link, n in veh.items():
+            cost[here, link] = UNLIKELY_S * float(np.log(total / n))
+    return cost
 
 
 def _between_sightings(trip: Trip) -> range:

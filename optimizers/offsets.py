@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -42,7 +42,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class OffsetProblem:
-    """Tables of a set of signals with one cycle.
+    """Tables of a set of signals that run one cycle, or whole parts of it.
 
     junction_ids: order of the signals. pairs: (upstream, downstream) indices per table.
     tables: float64[pair, offset], vehicle-seconds per cycle.
@@ -55,11 +55,26 @@ class OffsetProblem:
 
 
 def movement_feeds(network: RoadNetwork, state: State, progression_ratio: float) -> list[Feed]:
-    """Flows from movement to next movement, counted over the trips."""
+    """Flows from movement to next movement, counted over the trips of a state."""
+    return feeds_of(network, (way for _, way in state.trips), state.window.hours, progression_ratio)
+
+
+def feeds_of(
+    network: RoadNetwork,
+    ways: Iterable[Sequence[str]],
+    hours: float,
+    progression_ratio: float,
+) -> list[Feed]:
+    """Flows from movement to next movement.
+
+    Args:
+        ways: links of each trip. hours: in which the trips were made.
+        progression_ratio: platoons drive at this share of the free-flow speed.
+    """
     known = {(m.from_link, m.to_link): m for m in network.movements.values()}
     vehicles: dict[tuple[str, str], int] = defaultdict(int)
     shortest: dict[tuple[str, str], tuple[float, float]] = {}
-    for _, links in state.trips:
+    for links in ways:
         last: Movement | None = None
         time, length = 0.0, 0.0
         for a, b in itertools.pairwise(links):
@@ -75,7 +90,7 @@ def movement_feeds(network: RoadNetwork, state: State, progression_ratio: float)
                 shortest[pair] = min((time, length), shortest.get(pair, (time, length)))
             last, time, length = movement, 0.0, 0.0
     return [
-        Feed(a, b, n / state.window.hours, *shortest[a, b])
+        Feed(a, b, n / hours, *shortest[a, b])
         for (a, b), n in sorted(vehicles.items())
         if shortest[a, b][0] <= MAX_TRAVEL_S
     ]
@@ -101,9 +116,21 @@ def offset_problem(
     feeds: Sequence[Feed],
     demand_vph: Mapping[str, float],
     cycle_s: int,
+    *,
+    whole_parts: bool = False,
 ) -> OffsetProblem | None:
-    """Tables for all signals that run ``cycle_s``; None when no two of them feed each other."""
-    members = tuple(sorted(j for j, plan in plans.items() if plan.cycle_s == cycle_s))
+    """Tables for all signals that run ``cycle_s``; None when no two of them feed each other.
+
+    With ``whole_parts`` also for those that run a half, a third … of it: such a signal shows each
+    of its greens several times in the cycle, and its tables repeat themselves.
+    """
+    members = tuple(
+        sorted(
+            j
+            for j, plan in plans.items()
+            if plan.cycle_s == cycle_s or (whole_parts and cycle_s % plan.cycle_s == 0)
+        )
+    )
     index = {j: i for i, j in enumerate(members)}
     grouped: dict[tuple[int, int], list[Feed]] = defaultdict(list)
     for feed in feeds:
@@ -175,7 +202,8 @@ def _fill(
             if feed.downstream != movement_id:
                 continue
             source = network.movements[feed.upstream]
-            profile = departures(plans[source.junction_id], source, demand_vph)
+            profile = _repeated(departures(plans[source.junction_id], source, demand_vph), cycle)
+            profile /= cycle // plans[source.junction_id].cycle_s
             spread = np.zeros(cycle)
             spread_platoon(profile * (feed.flow_vph * cycle / 3600.0), feed.travel_s, spread)
             arrivals[row] += spread
@@ -184,8 +212,14 @@ def _fill(
         uniform[row] = max(demand_vph[movement_id] - fed, 0.0) / 3600.0
         near = storage[row] * VEHICLE_SPACE_M < CLUSTER_M * len(movement.lanes)
         permitted_ratio = 0.0 if near else PERMITTED_RATIO
-        service[row] = service_rate(plans[movement.junction_id], movement, permitted_ratio)
+        own = service_rate(plans[movement.junction_id], movement, permitted_ratio)
+        service[row] = _repeated(own, cycle)
     approach_table(arrivals, uniform, service, storage, table)
+
+
+def _repeated(profile: np.ndarray, cycle_s: int) -> np.ndarray:
+    """A profile of a cycle in a cycle that is a multiple of it."""
+    return np.tile(profile, cycle_s // len(profile))
 
 
 def service_rate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from traffic_brain.errors import ConfigurationError
 
@@ -18,6 +19,13 @@ class OptimizeParams:
     max_candidates: how many sets of plans go on to the check.
     refine_evaluations: sets of plans that the joint refinement may try; 0: none. Its queue model is
         not calibrated to the city in a night: its plans are one more candidate for the check.
+    offset_work: thousand million additions that the search for offsets of least delay, and the
+        proof of how good they are, may take for each set of signals with one cycle.
+    offset_gap_ratio: a proven gap that is good enough there.
+    offset_gain_ratio: offsets of coordinate descent stay where the search saves no more than this
+        share of their cost: less than the model can tell.
+    offsets_across_cycles: signals with half a cycle, or another whole part of it, are coordinated
+        with those that run all of it; else every cycle for itself.
     free_protections: the refinement may let a turn go as a permitted one that is protected today.
     """
 
@@ -27,6 +35,10 @@ class OptimizeParams:
     progression_ratio: float = 0.9
     max_candidates: int = 9
     refine_evaluations: int = 0
+    offset_work: float = 20.0
+    offset_gap_ratio: float = 0.001
+    offset_gain_ratio: float = 0.002
+    offsets_across_cycles: bool = False
     free_protections: bool = False
 
     def __post_init__(self) -> None:
@@ -39,6 +51,10 @@ class OptimizeParams:
             problems.append("progression_ratio must lie between 0.3 and 1.2")
         if self.max_candidates < 1:
             problems.append("max_candidates must be at least 1")
+        if not 0.0 <= self.offset_work < inf:
+            problems.append("offset_work must not be below 0")
+        if not (0.0 <= self.offset_gap_ratio < 1.0 and 0.0 <= self.offset_gain_ratio < 1.0):
+            problems.append("offset_gap_ratio and offset_gain_ratio must lie between 0 and 1")
         if self.refine_evaluations < 0:
             problems.append("refine_evaluations must not be below 0")
         if self.free_protections and not self.refine_evaluations:

@@ -11,14 +11,9 @@ from typing import Any
 import numpy as np
 
 from network_data.city import load_city
-from optimizers.offsets import (
-    Feed,
-    best_starts,
-    clusters,
-    cost_of,
-    movement_feeds,
-    offset_problem,
-)
+from optimizers.city_offsets.result import CityOffsets
+from optimizers.least_delay import Streets, least_delay, offset_effect, offsets_dict
+from optimizers.offsets import Feed, clusters, movement_feeds
 from optimizers.params import OptimizeParams
 from optimizers.refine import Area, RefineParams, refine
 from optimizers.short_links import (
@@ -52,6 +47,8 @@ class Candidate:
     plans: Mapping[str, SignalPlan]
     waves: tuple[Wave, ...]
     delay_s_per_veh: float
+    offsets: tuple[CityOffsets, ...] = ()
+    """What is proved about the offsets of least delay, one for each cycle; else empty."""
 
 
 @dataclass(frozen=True)
@@ -344,7 +341,8 @@ def _finish(
     """Two sets of offsets for the same splits: green waves, and least delay over all links."""
     base = {j: s.plan for j, s in splits.items()}
     waved, waves = _green_waves(base, problem, params)
-    tuned = _least_delay(base, waved, problem)
+    streets = Streets(problem.network, problem.feeds, problem.demand_vph)
+    tuned, proved = least_delay(base, waved, streets, problem.seed, params)
     delay = sum(s.delay_veh_h_per_h for s in splits.values())
     return [
         Candidate(
@@ -352,7 +350,8 @@ def _finish(
             f"{description}, {words}",
             _named(plans, f"{problem.state.service_day}-{candidate_id}-{kind}"),
             waves if kind == "wave" else (),
-            (delay + _offset_effect(plans, problem)) / problem.vehicles_per_h * 3600,
+            (delay + offset_effect(plans, streets, params)) / problem.vehicles_per_h * 3600,
+            proved if kind == "delay" else (),
         )
         for kind, words, plans in (
             ("wave", "green waves", waved),
@@ -385,38 +384,6 @@ def _green_waves(
         for junction_id, offset in zip(corridor.junction_ids, wave.result.offsets_s, strict=True):
             coordinated[junction_id] = plans[junction_id].with_offset(anchor + offset)
     return coordinated, tuple(waves)
-
-
-def _least_delay(
-    today: Mapping[str, SignalPlan], waved: Mapping[str, SignalPlan], problem: City
-) -> dict[str, SignalPlan]:
-    """Offsets of least delay for every group of signals with one cycle."""
-    tuned = dict(waved)
-    for cycle_s in sorted({plan.cycle_s for plan in waved.values()}):
-        links = offset_problem(waved, problem.network, problem.feeds, problem.demand_vph, cycle_s)
-        if links is None:
-            continue
-        known = [
-            {j: plans[j].first_stage_offset_s for j in links.junction_ids}
-            for plans in (waved, today)
-        ]
-        starts, _ = best_starts(links, known, problem.seed)
-        for junction_id, start in starts.items():
-            plan = waved[junction_id]
-            shift = plan.stage_start_s(plan.coordinated_stage_idx)
-            tuned[junction_id] = plan.with_offset(start + shift)
-    return tuned
-
-
-def _offset_effect(plans: Mapping[str, SignalPlan], problem: City) -> float:
-    """Vehicle-hours per hour that the offsets cost against arrivals at random."""
-    effect = 0.0
-    for cycle_s in sorted({plan.cycle_s for plan in plans.values()}):
-        links = offset_problem(plans, problem.network, problem.feeds, problem.demand_vph, cycle_s)
-        if links is not None:
-            starts = {j: plans[j].first_stage_offset_s for j in links.junction_ids}
-            effect += (cost_of(links, starts) - float(links.tables.mean(axis=1).sum())) / cycle_s
-    return effect
 
 
 def _violations(candidate: Candidate, problem: City) -> list[str]:
@@ -453,6 +420,7 @@ def _candidate_dict(
         "predicted_delay_s_per_veh": round(candidate.delay_s_per_veh, 3),
         "plans": [plan_to_dict(candidate.plans[j]) for j in proposed],
         "corridors": [_wave_dict(w) for w in candidate.waves],
+        **offsets_dict(candidate.offsets),
     }
 
 

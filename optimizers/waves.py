@@ -41,6 +41,22 @@ def coordinate(
     Args:
         plans: junction_id -> plan with final splits. demand_vph: movement_id -> demand.
     """
+    problem = corridor_problem(corridor, plans, network, demand_vph, progression_ratio)
+    if problem is None:
+        return None
+    back_travel_s = problem.back.travel_s if problem.back else ()
+    result = best_offsets(problem)
+    return Wave(corridor, problem.cycle_s, problem.out.travel_s, back_travel_s, result)
+
+
+def corridor_problem(
+    corridor: Corridor,
+    plans: Mapping[str, SignalPlan],
+    network: RoadNetwork,
+    demand_vph: Mapping[str, float],
+    progression_ratio: float,
+) -> CorridorProblem | None:
+    """What ``coordinate`` solves: green windows and travel times; None: cycles do not fit."""
     members = [plans[j] for j in corridor.junction_ids]
     cycle_s = max(plan.cycle_s for plan in members)
     if any(cycle_s % plan.cycle_s for plan in members):
@@ -62,8 +78,7 @@ def coordinate(
         if two_way
         else None
     )
-    result = best_offsets(CorridorProblem(cycle_s, out, back))
-    return Wave(corridor, cycle_s, tuple(out_travel), tuple(back_travel), result)
+    return CorridorProblem(cycle_s, out, back)
 
 
 def _travel_s(

@@ -86,3 +86,45 @@ def link_band(
     leaving = green_seconds(cycle_s, upstream, offsets_s[0])
     green = green_seconds(cycle_s, downstream, offsets_s[1])
     return sum((t + travel_s) % cycle_s in green for t in leaving)
+
+
+def widest_pair(
+    cycle_s: int,
+    greens: Sequence[tuple[int, int, int]],
+    out_travel_s: Sequence[int],
+    back_travel_s: Sequence[int],
+) -> int | None:
+    """Largest sum of an out and a back band that both pass every signal; None: no two lines do.
+
+    Greens are (out length, back start after the out start, back length). A line may run along
+    the edge of a green: its band then has no width. The data being whole seconds, so is some best
+    plan: with one band's place against the other given, each width is the least of terms that
+    grow or shrink with it at the same rate, so their sum is largest where two of them meet.
+    """
+    best = None
+    for offsets in all_offsets(cycle_s, len(greens)):
+        out = [(o, green) for o, (green, _, _) in zip(offsets, greens, strict=True)]
+        back = [(o + at, green) for o, (_, at, green) in zip(offsets, greens, strict=True)]
+        widths = (
+            _widest_line(cycle_s, out, out_travel_s),
+            _widest_line(cycle_s, back[::-1], back_travel_s[::-1]),
+        )
+        if None not in widths:
+            total = sum(w for w in widths if w is not None)
+            best = total if best is None else max(best, total)
+    return best
+
+
+def _widest_line(
+    cycle_s: int, greens: Sequence[tuple[int, int]], travel_s: Sequence[int]
+) -> int | None:
+    """Width of the widest band by its front, edges of greens included."""
+    widest = None
+    for front in range(cycle_s):
+        clock, left = front, cycle_s
+        for i, (start, length) in enumerate(greens):
+            clock += travel_s[i - 1] if i else 0
+            left = min(left, length - (clock - start) % cycle_s)
+        if left >= 0 and (widest is None or left > widest):
+            widest = left
+    return widest

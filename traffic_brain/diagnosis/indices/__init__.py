@@ -1,0 +1,1 @@
+"""Indices of links, junctions, corridors, road classes, zones and the city."""

@@ -7,7 +7,7 @@ service with other offsets, in packages that can be approved.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 from network_data.city import load_city
 from traffic_brain.deployment.package import build
 from traffic_brain.fusion.levels import LEVELS
+from traffic_brain.fusion.routes import Trip
+from traffic_brain.fusion.sightings_table import write_sightings
 from traffic_brain.model.documents import (
     bottleneck_to_dict,
     corridor_to_dict,
@@ -38,6 +40,8 @@ DAYS = ("2026-11-16", "2026-11-17", "2026-11-18")
 BINS, BIN_S, DEMAND_BIN_S = 288, 300, 900
 CORRIDORS, BOTTLENECKS, LONGEST, CHANGED = 12, 200, 10, 30
 SEEDS = tuple(range(8))
+DRIVES = 400
+"""Vehicles that drive along each corridor in each direction."""
 
 
 def write_nights(city: Path, root: Path) -> None:
@@ -151,7 +155,8 @@ def _write_state(
     )
     ways = [[i for path in c.out_paths for i in path] for c in corridors]
     ways += [[i for path in reversed(c.back_paths) for i in path] for c in corridors]
-    trips = ways * 400
+    trips = ways * DRIVES
+    write_sightings(folder, _drives(network, ways, rng), seed=1)
     _table(
         folder / "trips.parquet",
         {
@@ -180,6 +185,20 @@ def _write_state(
     }
     _json(folder / "summary.json", summary)
     return np.asarray(np.clip(load - 2, 0, None).sum(axis=1))
+
+
+def _drives(
+    network: RoadNetwork, ways: Sequence[Sequence[str]], rng: np.random.Generator
+) -> list[Trip]:
+    """Along every way all day, each at its own pace, seen by a camera at the end of each link."""
+    found = []
+    for way in [way for way in ways for _ in range(DRIVES)]:
+        links = [network.links[i] for i in way]
+        pace = rng.uniform(1.0, 2.5)
+        driven = np.cumsum([k.length_m / k.free_flow_speed_mps * pace for k in links])
+        times = rng.uniform(0, 80_000) + driven
+        found.append(Trip(tuple(way), tuple(float(t) for t in times), (True,) * len(way)))
+    return found
 
 
 def _write_diagnosis(

@@ -79,6 +79,9 @@ def measure(server: Server) -> dict[str, Any]:
         slides = page.evaluate(SLIDE, STEPS)
         page.goto(f"{server.url}/nights/{night}/corridors/{corridor}")
         page.wait_for_selector("#diagram[data-ready=true]")
+        page.select_option("#set", "running")
+        page.wait_for_selector("#diagram[data-seen]", timeout=60_000)
+        seen = int(page.get_attribute("#diagram", "data-seen") or 0)
         drags = page.evaluate(DRAG, STEPS)
         page.wait_for_selector("#diagram[data-confirmed=true]", timeout=60_000)
         browser.close()
@@ -90,6 +93,7 @@ def measure(server: Server) -> dict[str, Any]:
         "first_map_ms": _figures(maps),
         "slider_step_ms": _figures(slides),
         "drag_ms": _figures(drags),
+        "trajectories": seen,
         "server_memory_mb": round(server.memory_mb()),
     }
 

@@ -21,12 +21,26 @@ from tests.unit.console_night import console_night_in
 from traffic_brain.console.accounts import Role
 from traffic_brain.console.app import create_app
 from traffic_brain.console.settings import Settings
+from traffic_brain.console.views.emergency import Asked, work_out
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 pytestmark = pytest.mark.browser
 RUN_S = 480
 """The longest that a run on a busy machine may take."""
+PAGE_S = 120
+"""… and a page: how fast pages are is measured elsewhere."""
+
+
+MOST_CLICKS = 10
+"""From the log-in to an approved plan."""
+COUNT_CLICKS = """
+addEventListener('click', (event) => {
+  if (event.isTrusted) {
+    sessionStorage.setItem('clicks', Number(sessionStorage.getItem('clicks')) + 1);
+  }
+}, true);
+"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,11 @@ def console(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator
     console_night_in(root)
     hand_made_night(root / "second")
     app = create_app(Settings(root))
-    app.state.desk.accounts.add("wang", Role.APPROVE, PASSWORD)
+    desk = app.state.desk
+    desk.accounts.add("wang", Role.APPROVE, PASSWORD)
+    night = desk.library.complete("second")
+    asked = Asked(speed_kmh=50, depart_s=27_600, corridor_id="C01")
+    desk.emergencies.save(night, work_out(desk.library, night, asked))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -72,6 +90,8 @@ class Visit:
 
     def __init__(self, browser: Any, console: Console, language: str) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self.context.add_init_script(COUNT_CLICKS)
+        self.context.set_default_timeout(PAGE_S * 1000)
         self.page = self.context.new_page()
         self.url = console.url
         self.language = language
@@ -151,9 +171,11 @@ def test_the_planners_whole_path(visit: Visit, console: Console, tmp_path: Path)
     assert page.inner_text("#decision") == "建议下发", page.inner_text(".verdict")
     page.wait_for_selector("#figure-check[data-ready=true]")
     # approved, and taken away as GA/T 1049.2
+    page.click("#note")
     page.fill("#note", "按夜间评判结果下发")
     page.click("#approve")
     page.locator("#state", has_text="已批准").wait_for()
+    assert int(page.evaluate("sessionStorage.getItem('clicks')")) <= MOST_CLICKS
     with page.expect_download() as download:
         page.click("a.export[data-form=ga1049]")
     archive = tmp_path / "plans.zip"
@@ -183,9 +205,26 @@ def test_the_map_and_its_list_are_in_step(visit: Visit) -> None:
 
 
 PAGES = (
-    *("morning", "map", "corridors", "corridors/C01", "junctions/J2", "bottlenecks/B001"),
-    *("plans", "runs", "effect", "log"),
+    *("morning", "map", "zones", "zones/W", "corridors", "corridors/C01", "junctions/J2"),
+    *("bottlenecks/B001", "plans", "runs", "emergency", "emergency/E001", "effect", "log"),
 )
+
+
+def test_a_vehicle_is_led_through_and_what_was_seen_lies_over_the_lamps(visit: Visit) -> None:
+    page = visit.page
+    visit.open("/nights/second/emergency")
+    page.click("#ask button")
+    page.wait_for_url(re.compile("/nights/second/emergency/E00[23]"))
+    assert page.locator(".emergency-chart .vehicle").count() == 1
+    assert page.locator(".holds tbody tr").count() == 3
+    visit.open("/nights/second/corridors/C01")
+    page.select_option("#set", "running")
+    page.wait_for_selector("#diagram[data-seen]:not([data-seen='0']) path.seen")
+    assert page.locator("#diagram path.seen").count() == 2  # one layer for each direction
+    drag(page, "J2", 40)
+    assert float(page.get_attribute("#diagram", "data-draw-ms")) < 100
+    page.click("#observed")
+    assert page.locator("#diagram path.seen").count() == 0
 
 
 def test_no_page_is_cut_or_too_wide(visit: Visit) -> None:
@@ -203,9 +242,10 @@ def test_no_page_is_cut_or_too_wide(visit: Visit) -> None:
 
 
 def test_a_page_prints_on_a4(visit: Visit) -> None:
-    visit.open("/nights/second/plans")
-    printed = visit.page.pdf(prefer_css_page_size=True)
-    assert b"/MediaBox [0 0 594" in printed or b"/MediaBox [0 0 595" in printed
+    for name in ("plans", "zones/W", "emergency/E001"):
+        visit.open(f"/nights/second/{name}")
+        printed = visit.page.pdf(prefer_css_page_size=True)
+        assert b"/MediaBox [0 0 594" in printed or b"/MediaBox [0 0 595" in printed
 
 
 def test_the_policy_stops_what_a_stranger_might_add(browser: Any, console: Console) -> None:

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from network_data.city import save_city
 from traffic_brain.deployment.certificate import certify
+from traffic_brain.fusion.routes import Trip
+from traffic_brain.fusion.sightings_table import write_sightings
 from traffic_brain.model.documents import (
     bottleneck_to_dict,
     corridor_to_dict,
@@ -20,8 +22,16 @@ from traffic_brain.model.documents import (
     plans_to_json,
     verdict_to_dict,
 )
-from traffic_brain.model.findings import Bottleneck, Cause, Corridor
-from traffic_brain.model.network import Connection, Junction, Link, Movement, RoadNetwork, Turn
+from traffic_brain.model.findings import Bottleneck, Cause, CauseShare, Corridor
+from traffic_brain.model.network import (
+    Connection,
+    Junction,
+    Link,
+    Movement,
+    RoadNetwork,
+    Turn,
+    Zone,
+)
 from traffic_brain.model.rules import rules_inputs
 from traffic_brain.model.signals import Interval, SignalPlan, Stage
 from traffic_brain.model.verdict import Decision, Interval95, Verdict
@@ -30,6 +40,15 @@ SPEED_MPS = 12.5
 PLACES = {"J1": (0.0, 0.0), "J2": (500.0, 20.0), "J3": (1250.0, 0.0)}
 NAMES = {"J1": "黄山路与科学大道", "J2": "<script>alert('路口')</script>", "J3": "J3"}
 SEEDS = (1011, 1018, 1025, 1032, 1039, 1046)
+ZONES = {
+    "W": Zone(
+        "W",
+        "<script>alert('西区')</script>",
+        ((-450.0, -350.0), (800.0, -350.0), (800.0, 350.0), (-450.0, 350.0)),
+    ),
+    "E": Zone("E", "东区", ((800.0, -350.0), (1750.0, -350.0), (1750.0, 350.0), (800.0, 350.0))),
+    "empty": Zone("empty", "", ()),
+}
 LEVELS = ("free", "mostly_free", "light", "moderate", "severe")
 
 
@@ -75,6 +94,14 @@ BOTTLENECKS = (
         Cause.SPLIT_IMBALANCE,
         12.5,
         "saturation 1.12 here, imbalance 0.41, cycle 90 s",
+        shares=(
+            CauseShare(Cause.SPLIT_IMBALANCE, 0.62, 0.48, 0.71),
+            CauseShare(Cause.OFFSET, 0.26, 0.2, 0.34),
+            CauseShare(Cause.DEMAND_ABOVE_CAPACITY, 0.12, 0.05, 0.2),
+        ),
+        tail_link="W-J1",
+        extent_m=900.0,
+        treatments=("retime", "lane_use"),
     ),
     Bottleneck(
         "B002",
@@ -153,8 +180,14 @@ def network(names: Mapping[str, str] = NAMES) -> RoadNetwork:
         )
         for j, (x, y) in PLACES.items()
     }
+    west = {"J1", "J2"}
     return RoadNetwork(
-        "示例城市", links, connections, {m.movement_id: m for m in movements}, junctions
+        "示例城市",
+        {i: replace(k, zone_id="W" if k.shape[1][0] < 800 else "E") for i, k in links.items()},
+        connections,
+        {m.movement_id: m for m in movements},
+        {j: replace(k, zone_id="W" if j in west else "E") for j, k in junctions.items()},
+        zones=ZONES,
     )
 
 
@@ -283,6 +316,7 @@ def _write_state(folder: Path, city: RoadNetwork, *, with_defects: bool) -> None
     ]
     pq.write_table(pa.Table.from_pylist(demand), folder / "movement_demand.parquet")
     (folder / "running_plans.json").write_text(plans_to_json(RUNNING.values()), encoding="utf-8")
+    write_sightings(folder, _drives(), seed=1)
     _write_table(
         folder / "health.parquet",
         dict.fromkeys(("feed", "device_id", "code", "detail"), pa.string()),
@@ -313,6 +347,16 @@ def _write_state(folder: Path, city: RoadNetwork, *, with_defects: bool) -> None
         },
     }
     _write_json(folder / "summary.json", summary)
+
+
+def _drives() -> list[Trip]:
+    """Along the street and back every 20 s; the camera at J2 misses every third."""
+    ways = {("W-J1", "J1-J2", "J2-J3"): (0, 44, 110), ("E-J3", "J3-J2", "J2-J1"): (0, 66, 112)}
+    return [
+        Trip(links, tuple(float(start + t) for t in times), (True, start % 60 != 0, True))
+        for links, times in ways.items()
+        for start in range(27_000, 28_500, 20)
+    ]
 
 
 def _write_diagnosis(

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.unit.small_day import SmallDay
-from traffic_brain.diagnosis.bottlenecks import delay_veh_h, main_successors
+from traffic_brain.diagnosis.approaches import delay_veh_h
 from traffic_brain.diagnosis.diagnose import diagnose, junction_indices
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.fusion.state import load_state
@@ -43,7 +43,7 @@ class Report:
 
 
 JAM_BINS = slice(3, 9)
-JAM_SPEED_RATIO = 0.3
+JAM_SPEED_RATIO = 0.18
 
 
 @pytest.fixture(scope="module")
@@ -158,9 +158,10 @@ def test_a_stage_for_people_on_foot_is_no_imbalance(day: SmallDay) -> None:
 
 
 def test_causes(day: SmallDay, tmp_path: Path, report: Report) -> None:
-    """The worst head, when its demand is small, its green too short, or its way on is jammed."""
+    """Delay that nothing explains is told so; a starved stage is."""
     net = day.network
     head = report.bottlenecks[0].link_id
+    assert report.bottlenecks[0].cause is Cause.UNKNOWN
     junction_id = net.links[head].junction_id
     assert junction_id is not None
     plan = load_state(day.state, net).running_plans[junction_id]
@@ -178,19 +179,13 @@ def test_causes(day: SmallDay, tmp_path: Path, report: Report) -> None:
         diagnose(day.city, state, out)
         return next(b for b in Report(out).bottlenecks if b.link_id == head)
 
-    assert cause("low", demand=0.1).cause is Cause.OFFSET
     short = cause("short", plans={junction_id: replace(plan, stages=tuple(starved))})
     assert short.cause is Cause.SPLIT_IMBALANCE
-    assert short.savable_veh_h > 0.3 * short.delay_veh_h
-    assert cause("high", demand=20.0).cause is Cause.DEMAND_ABOVE_CAPACITY
+    assert short.treatments == ("retime",)
+    assert cause("high", demand=20.0).treatments[0] == "redesign"
     off = cause("off", plans={junction_id: None})
     assert off.cause is Cause.UNKNOWN
     assert "no fixed signal plan" in off.evidence
-    onward = main_successors(load_state(day.state, net))[head]
-    jammed = cause("jammed", crawling=onward)
-    assert jammed.cause is Cause.SPILLBACK_FROM_ELSEWHERE
-    assert jammed.savable_veh_h == 0
-    assert onward[0] in jammed.evidence
 
 
 def _copy_state(
@@ -199,12 +194,8 @@ def _copy_state(
     *,
     demand: float = 1.0,
     plans: dict[str, Any] | None = None,
-    crawling: tuple[str, ...] = (),
 ) -> None:
-    """The day's state with demand scaled, plans replaced (None: none), or links nearly still.
-
-    Those links carry nobody, so that they are no heads of queues themselves.
-    """
+    """The day's state with demand scaled, or plans replaced (None: none)."""
     folder.mkdir()
     for path in day.state.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
@@ -214,9 +205,6 @@ def _copy_state(
     table = day.fused("movement_demand").to_pandas()
     table["demand_vph"] *= demand
     table.to_parquet(folder / "movement_demand.parquet")
-    links = day.fused("link_state").to_pandas()
-    links.loc[links["link_id"].isin(crawling), ["speed_mps", "flow_veh"]] = [1.0, 0.0]
-    links.to_parquet(folder / "link_state.parquet")
 
 
 def test_without_a_state_or_city_there_is_no_report(day: SmallDay, tmp_path: Path) -> None:

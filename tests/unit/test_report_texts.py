@@ -115,3 +115,17 @@ def test_markup_in_names_is_only_text_for_plotly() -> None:
 )
 def test_sentences_of_stages_in_chinese(sentence: str, chinese: str) -> None:
     assert translated(sentence) == Words(chinese, sentence)
+
+
+def test_evidence_of_counterfactuals_names_causes_in_words() -> None:
+    found = translated(
+        "OFFSET 61% [40%, 70%], CYCLE 20% [10%, 30%]; the model explains 84% of the delay observed "
+        "with lane 1 closed; a retiming gives back 3.2 of 12.0 veh-h around it; redesign, do not "
+        "retime: sum of critical flow ratios 0.97"
+    )
+    assert found.en.startswith("Offsets do not match 61% [40%, 70%], Unsuitable cycle 20%")
+    assert found.zh == (
+        "相位差不协调 61% [40%, 70%], 周期不合适 20% [10%, 30%]；模型解释了实测延误的 84%"
+        "（情形：车道 1 被占）；调整配时可减少周边 3.2 / 12.0 车·时；关键流率比之和 0.97，"
+        "应改造渠化，不宜只调配时"
+    )

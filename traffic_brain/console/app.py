@@ -14,7 +14,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 import traffic_brain
-from traffic_brain.console import pages, static_files
+from traffic_brain.console import emergency_pages, pages, static_files, zone_pages
 from traffic_brain.console.access import visitor
 from traffic_brain.console.addresses import Addresses
 from traffic_brain.console.desk import Desk, open_desk
@@ -22,7 +22,7 @@ from traffic_brain.console.headers import GuardHeaders, LimitBody
 from traffic_brain.console.journalist import Journalist
 from traffic_brain.console.refusals import NotAllowed, NotLoggedIn, Refusal, TooOften
 from traffic_brain.console.rendering import page
-from traffic_brain.console.rest import deciding, reading, running, sessions
+from traffic_brain.console.rest import deciding, emergency, reading, running, sessions
 from traffic_brain.console.rest.shared import PREFIX
 from traffic_brain.console.settings import Settings
 from traffic_brain.console.views import city_map, delay_tables, search
@@ -62,11 +62,13 @@ def create_app(settings: Settings, *, warm: bool = True) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.desk = desk
-    for part in (sessions, reading, deciding, running):
+    for part in (sessions, reading, deciding, running, emergency):
         app.include_router(part.router)
-    app.include_router(pages.router)
+    shown = (pages, zone_pages, emergency_pages)
+    for part in shown:
+        app.include_router(part.router)
     app.include_router(static_files.router)
-    app.state.addresses = Addresses(pages.router.routes)
+    app.state.addresses = Addresses(route for part in shown for route in part.router.routes)
     app.add_middleware(LimitBody)
     app.add_middleware(
         TrustedHostMiddleware, allowed_hosts=settings.allowed_hosts, www_redirect=False

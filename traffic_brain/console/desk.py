@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from traffic_brain.console.accounts import Accounts
 from traffic_brain.console.database import Database
 from traffic_brain.console.decisions import Decisions
+from traffic_brain.console.emergencies import Emergencies
 from traffic_brain.console.journal import Journal
 from traffic_brain.console.nights import Library
 from traffic_brain.console.proposals import Proposals
@@ -32,6 +33,7 @@ class Desk:
     runs: Runs
     proposals: Proposals
     decisions: Decisions
+    emergencies: Emergencies
     guesses: Throttle
     """Wrong passwords and tokens, by name and address."""
     addresses: Throttle
@@ -60,6 +62,7 @@ def open_desk(settings: Settings) -> Desk:
         runs=runs,
         proposals=Proposals(library, runs),
         decisions=Decisions(settings),
+        emergencies=Emergencies(),
         guesses=Throttle(GUESSES, GUESS_WINDOW_S),
         addresses=Throttle(GUESSES_OF_ADDRESS, GUESS_WINDOW_S),
         changes=Throttle(CHANGES_A_MINUTE, 60.0),

@@ -15,6 +15,9 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from network_data.city import load_city
 from traffic_brain.console.refusals import NotFound
 from traffic_brain.model.network import RoadNetwork
@@ -51,6 +54,21 @@ class NightFolder:
         """YYYY-MM-DD; empty before the feeds are fused."""
         summary = self.root / "state" / "summary.json"
         return str(read_json(summary)["service_day"]) if summary.is_file() else ""
+
+    @cached_property
+    def city_name(self) -> str:
+        """A root may hold nights of several cities; empty before the city is imported."""
+        path = self.root / "city" / "city.json"
+        return str(read_json(path)["name"]) if path.is_file() else ""
+
+    @cached_property
+    def has_zones(self) -> bool:
+        """Whether its city lists grid zones; looks at the table's head only."""
+        path = self.root / "city" / "zones.parquet"
+        try:
+            return bool(pq.read_metadata(path).num_rows)
+        except (pa.ArrowException, OSError):
+            return False  # who opens the city is told
 
     @property
     def is_complete(self) -> bool:
@@ -197,8 +215,6 @@ def _is_night(folder: Path) -> bool:
 
 def _load(folder: NightFolder, network: RoadNetwork) -> Night:
     import gc
-
-    import pyarrow as pa
 
     f = folder.folders
     night = load_night(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
@@ -25,9 +26,11 @@ LANGUAGE_COOKIE = "tb_language"
 _MENU = (
     ("nav.morning", "morning_page"),
     ("nav.map", "map_page"),
+    ("nav.zones", "zones_page"),
     ("nav.corridors", "corridors_page"),
     ("nav.plans", "plans_page"),
     ("nav.runs", "runs_page"),
+    ("nav.emergency", "emergency_page"),
     ("nav.effect", "effect_page"),
     ("nav.log", "log_page"),
 )
@@ -59,7 +62,7 @@ def page(
         reader=reader,
         folder=night,
         nights=nights,
-        menu=_MENU if night and night.is_complete else _MENU[:1] if night else (),
+        menu=_menu(night),
         route=getattr(request.scope.get("route"), "name", ""),
         **values,
     )
@@ -69,6 +72,13 @@ def page(
     if request.query_params.get("lang") in LANGUAGES:
         answer.set_cookie(LANGUAGE_COOKIE, language, max_age=31_536_000, samesite="strict")
     return answer
+
+
+def _menu(night: NightFolder | None) -> Sequence[tuple[str, str]]:
+    """Pages of a night; zones where its city has any."""
+    if night is None or not night.is_complete:
+        return _MENU[:1] if night else ()
+    return [item for item in _MENU if night.has_zones or item[1] != "zones_page"]
 
 
 def fragment(request: Request, template: str, **values: Any) -> Markup:
@@ -100,7 +110,9 @@ def _other_address(request: Request, language: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("traffic_brain.console"),
+        loader=ChoiceLoader(
+            [PackageLoader("traffic_brain.console"), PackageLoader("traffic_brain.report")]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -16,6 +16,7 @@ NAMES = (
     "console.css",
     "console.js",
     "decide.js",
+    "emergency.js",
     "figure.js",
     "login.js",
     "map.js",

@@ -52,6 +52,8 @@ WORDS: Mapping[str, Words] = {
     "nav.corridors": Words("干线", "Corridors"),
     "nav.plans": Words("方案", "Plans"),
     "nav.runs": Words("优化任务", "Runs"),
+    "nav.emergency": Words("应急通道", "Emergency"),
+    "nav.zones": Words("网格", "Zones"),
     "nav.effect": Words("前后对比", "Before / after"),
     "nav.board": Words("治理闭环", "Loop board"),
     "nav.log": Words("日志", "Log"),
@@ -152,6 +154,8 @@ WORDS: Mapping[str, Words] = {
     "bottleneck.speed": Words("本路段车速（公里/时）", "Speed on this link (km/h)"),
     "bottleneck.time": Words("时间", "Time"),
     "bottleneck.head": Words("排队头部路口", "Junction at the head"),
+    "bottleneck.extent": Words("排队长度", "Length of the queue"),
+    "bottleneck.tail": Words("至 {link}", "back to {link}"),
     "bottleneck.queue": Words("排队内路段", "Links inside the queue"),
     "bottleneck.no_queue": Words("没有其他路段在此排队中。", "No other link is inside this queue."),
     "bottleneck.devices": Words("涉及的检测器与卡口", "Cameras and detectors involved"),
@@ -202,8 +206,17 @@ WORDS: Mapping[str, Words] = {
     "corridor.offset": Words("相位差（秒）", "Offset (s)"),
     "corridor.cycle": Words("周期（秒）", "Cycle (s)"),
     "corridor.observed": Words("实测轨迹", "Observed trajectories"),
-    "corridor.no_observed": Words(
-        "本夜没有保存可叠加的实测轨迹。", "This night has kept no trajectories to lay over."
+    "corridor.hour": Words("时段", "Hour"),
+    "corridor.seen_some": Words(
+        "实测轨迹：本小时卡口看到 {vehicles} 辆车沿线行驶，叠放其中 {shown} 辆。"
+        "两处卡口之间按直线绘制；车辆所遇为当日实际运行的灯色。",
+        "Observed: {shown} of {vehicles} vehicles that cameras saw along it in this hour. Straight "
+        "between two cameras; they met the lamps that really ran.",
+    ),
+    "corridor.seen_other": Words(
+        "实测轨迹是在 {cycle} 秒周期下记录的，与所示方案的周期不同：请选“实际运行”查看。",
+        "Vehicles were seen under a cycle of {cycle} s, not that of the plans shown: choose “as "
+        "really run”.",
     ),
     "corridor.check": Words("用仿真检验这些相位差", "Check these offsets by simulation"),
     "corridor.optimise": Words("优化本干线", "Optimise this corridor"),
@@ -333,6 +346,80 @@ WORDS: Mapping[str, Words] = {
     "run.failed": Words("失败", "failed"),
     "run.cancelled": Words("已取消", "cancelled"),
     "run.interrupted": Words("中断", "interrupted"),
+    # emergency corridor
+    "emergency.title": Words("应急通道", "Emergency corridor"),
+    "emergency.lead": Words(
+        "选择路线、车速和出发时刻：得到沿线各路口需要提前、延长的阶段，对其他车辆的代价，"
+        "以及恢复协调所需的周期数。只提出建议，不下发任何控制。",
+        "Choose a route, a speed and a departure: which stages are called or held at each "
+        "junction, what that costs others, and how many cycles until all is as before. It only "
+        "proposes.",
+    ),
+    "emergency.only": Words(
+        "仅为建议：本系统不切换任何信号灯。由有权限的指挥人员在信号机上执行。",
+        "A proposal only: nothing is switched from here. Whoever commands the signals acts on it.",
+    ),
+    "emergency.new": Words("新的路线", "New route"),
+    "emergency.before": Words("本夜已计算的应急通道", "Worked out before"),
+    "emergency.none": Words("还没有计算过应急通道。", "No emergency corridor has been worked out."),
+    "emergency.way": Words("路线", "Route"),
+    "emergency.links": Words("自选起讫路段…", "from a link to a link …"),
+    "emergency.from": Words("起点路段", "First link"),
+    "emergency.to": Words("终点路段", "Last link"),
+    "emergency.depart": Words("出发时刻", "Departure"),
+    "emergency.speed": Words("车速（公里/时）", "Speed (km/h)"),
+    "emergency.go": Words("计算", "Work out"),
+    "emergency.json": Words("下载 JSON", "Download as JSON"),
+    "emergency.route": Words("起讫", "Route"),
+    "emergency.drive": Words("行程时间（秒）", "Drive (s)"),
+    "emergency.unaided": Words(
+        "按现行方案、遇红灯停车：{seconds} 秒", "{seconds} s with the plans as they run"
+    ),
+    "emergency.when": Words("出发", "Departure"),
+    "emergency.arrives": Words("到达 {time}", "arrives {time}"),
+    "emergency.lost": Words("他人多等（车·时）", "Others lose (veh·h)"),
+    "emergency.gained": Words("受益车辆少等 {gained} 车·时", "those who gain: {gained} veh·h"),
+    "emergency.cycles": Words("恢复周期数", "Cycles to recover"),
+    "emergency.cycles_note": Words(
+        "相位差与排队均恢复", "until offsets and queues are as they would be"
+    ),
+    "emergency.never": Words(
+        "有进口道需求超过通行能力，排队在 15 个周期内不能恢复。",
+        "An approach is above capacity: queues differ for more than 15 cycles.",
+    ),
+    "emergency.picture": Words("车辆与绿灯", "The vehicle and its greens"),
+    "emergency.vehicle": Words("应急车辆", "the vehicle"),
+    "emergency.strips": Words(
+        "每个路口两条：上为现行（淡），下为建议",
+        "two strips at each junction: above as it runs (pale), below as proposed",
+    ),
+    "emergency.no_signals": Words("路线上没有信号路口。", "There is no signal on this route."),
+    "emergency.holds": Words("各路口的动作", "What each junction does"),
+    "emergency.arrival": Words("车到时刻", "Vehicle at"),
+    "emergency.what": Words("动作", "Action"),
+    "emergency.green": Words("需要的绿灯", "Green that serves it"),
+    "emergency.changes": Words("绿灯变化（原→新）", "Greens changed (old→new)"),
+    "emergency.stage": Words("阶段 {stages}", "stage {stages}"),
+    "emergency.permitted": Words("许可绿灯：注意冲突车流", "permitted green: look out for others"),
+    "emergency.status.AS_PLANNED": Words("现行方案已是绿灯", "green as it runs"),
+    "emergency.status.HELD": Words("提前或延长绿灯", "called or held"),
+    "emergency.status.QUEUE_MAY_STAND": Words(
+        "绿灯，但前方排队可能未清空", "green, but the queue before it may still stand"
+    ),
+    "emergency.status.WAITS": Words("无法保证绿灯", "no green within the rules"),
+    "emergency.status.NO_PLAN": Words("没有可读的固定方案", "no fixed plan is known"),
+    "emergency.rules": Words(
+        "阶段顺序和全部黄灯、全红、行人清空时间保持不变，只改变绿灯秒数；"
+        "每一步都按与正式方案相同的安全规则核对。每周期最多改变五分之一，逐步恢复相位差。",
+        "Stages keep their order and every yellow, all-red and pedestrian clearance; only greens "
+        "change, and each step is judged by the same safety rules as every plan. Offsets come back "
+        "by a fifth of the cycle at most in each cycle.",
+    ),
+    "emergency.model": Words(
+        "代价由逐秒排队模型估计（均匀到达），不含行人等待和排队溢出。",
+        "The cost is that of queues second by second with even arrivals; people on foot and "
+        "queues that spill over are not in it.",
+    ),
     # effect
     "effect.title": Words("前后对比", "Before and after"),
     "effect.world": Words("仿真城市中的实测", "Measured in the simulated city"),

@@ -1,30 +1,49 @@
-"""Heads of queues: congested links whose way on is free.
+"""Heads of queues: stop lines and narrow places that hold vehicles up, their way on being free.
 
-A link is *active* in a bin when its speed is below ``ACTIVE_SPEED_RATIO`` of free flow and its
-vehicles lose at least ``MIN_DELAY_VEH_H`` there. Among active links that lead into each other the
-one furthest downstream is the head; the others stand in its queue and are passive. Where they go
-round in a ring, the one that loses most is taken as the head.
+An approach is *active* in a bin when its vehicles lose ``ACTIVE_DELAY_S`` each, which is level of
+service E of the Highway Capacity Manual (2000, ch. 16: control delay above 55 s) with the error of
+an observed five minutes taken off, and ``LEAST_QUEUE_VEH`` of them are losing time at once. A queue
+that fills the street ahead holds those behind: active approaches that lead into it are *passive*.
+Where they go round in a ring, the one that loses most is the head. An activation lasts
+``MIN_BINS`` bins, of which every second may be missing: five minutes are a noisy witness.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
 
+from traffic_brain.diagnosis.approaches import (
+    Approaches,
+    approaches,
+    delay_veh_h,
+    main_successors,
+)
 from traffic_brain.fusion.state import State
 from traffic_brain.fusion.window import BIN_S
 from traffic_brain.model.network import RoadNetwork
 
-ACTIVE_SPEED_RATIO = 0.4
-MIN_DELAY_VEH_H = 0.05
+__all__ = [
+    "ACTIVE_DELAY_S",
+    "QueueHead",
+    "active_approaches",
+    "delay_veh_h",
+    "heads_of",
+    "main_successors",
+    "queue_heads",
+    "seconds",
+]
+
+ACTIVE_DELAY_S = 47.0
+LEAST_QUEUE_VEH = 4.0
 MIN_BINS = 2
-MAIN_SHARE = 0.25
-"""A successor that takes this share of a link's vehicles is one of its ways on."""
+FULL_RATIO = 0.5
+"""Vehicles losing time over places, from which on a signal's queue fills its street."""
+SLOW_LINK_S = 10.0
+"""A link on which vehicles lose less is not in the queue."""
 
 
 @dataclass(frozen=True)
@@ -36,59 +55,39 @@ class QueueHead:
     end_bin: int
     passive_links: tuple[str, ...]
     delay_veh_h: float
-
-
-def delay_veh_h(network: RoadNetwork, state: State) -> np.ndarray:
-    """float64[link, bin]: vehicle-hours lost against free flow."""
-    free = np.array([k.length_m / k.free_flow_speed_mps for k in network.links.values()])
-    lost = np.maximum(state.travel_time_s - free[:, None], 0.0)
-    return np.asarray(state.flow_veh * lost / 3600.0)
-
-
-def active_links(network: RoadNetwork, state: State) -> np.ndarray:
-    """bool[link, bin]."""
-    free = np.array([k.free_flow_speed_mps for k in network.links.values()])
-    slow = state.speed_mps < ACTIVE_SPEED_RATIO * free[:, None]
-    return np.asarray(slow & (delay_veh_h(network, state) >= MIN_DELAY_VEH_H))
-
-
-def main_successors(state: State) -> dict[str, tuple[str, ...]]:
-    """The links that most vehicles of a link go to next."""
-    taken: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for _, links in state.trips:
-        for a, b in itertools.pairwise(links):
-            taken[a][b] += 1
-    return {
-        a: tuple(sorted(b for b, n in after.items() if n >= MAIN_SHARE * sum(after.values())))
-        for a, after in taken.items()
-    }
+    tail_link: str
+    """The link of the queue that is furthest from the head."""
+    extent_m: float
+    """Length of all links in the queue, the head's included."""
 
 
 def queue_heads(network: RoadNetwork, state: State) -> list[QueueHead]:
-    """Activations of at least ``MIN_BINS`` bins, the most costly first."""
-    active = active_links(network, state)
-    lost = delay_veh_h(network, state)
-    onward = main_successors(state)
-    names = list(network.links)
-    queue_of: dict[tuple[str, int], set[str]] = {}
+    """Activations, the most costly first."""
+    return heads_of(network, state, approaches(network, state))
+
+
+def active_approaches(streets: Approaches) -> np.ndarray:
+    """bool[approach, bin]."""
+    return np.asarray((streets.delay_s >= ACTIVE_DELAY_S) & (streets.queue_veh >= LEAST_QUEUE_VEH))
+
+
+def heads_of(network: RoadNetwork, state: State, streets: Approaches) -> list[QueueHead]:
+    """As ``queue_heads``, of approaches already made."""
+    active = active_approaches(streets)
+    full = active & (
+        ~streets.signalled[:, None] | (streets.queue_veh >= FULL_RATIO * streets.places[:, None])
+    )
+    behind: dict[int, dict[int, set[int]]] = {}
     for b in range(active.shape[1]):
-        here = {names[i]: float(lost[i, b]) for i in np.flatnonzero(active[:, b])}
-        for link in _heads(here, onward):
-            queue_of[link, b] = _queue_behind(link, set(here), onward)
-    heads = []
-    for link in sorted({link for link, _ in queue_of}):
-        bins = sorted(b for name, b in queue_of if name == link)
-        for first, end in _runs(bins):
-            if end - first < MIN_BINS:
-                continue
-            passive = set().union(*(queue_of[link, b] for b in range(first, end)))
-            cost = sum(
-                float(lost[network.link_idx[k], b])
-                for b in range(first, end)
-                for k in (link, *sorted(queue_of[link, b]))
-            )
-            heads.append(QueueHead(link, first, end, tuple(sorted(passive)), cost))
-    return sorted(heads, key=lambda h: (-h.delay_veh_h, h.link_id, h.first_bin))
+        here = [int(i) for i in np.flatnonzero(active[:, b])]
+        for head, queue in _queues(here, full[:, b], streets, b).items():
+            behind.setdefault(head, {})[b] = queue
+    found = []
+    for head, queues in behind.items():
+        for run in _runs(sorted(queues)):
+            members = set().union(*(queues[b] for b in run))
+            found.append(_head(network, state, streets, head, run, members))
+    return sorted(found, key=lambda h: (-h.delay_veh_h, h.link_id, h.first_bin))
 
 
 def seconds(state: State, bin_idx: int) -> int:
@@ -96,42 +95,64 @@ def seconds(state: State, bin_idx: int) -> int:
     return state.window.begin_s + bin_idx * BIN_S
 
 
-def _heads(active: Mapping[str, float], onward: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """The links out of which no other active link leads; of a ring, the one that loses most.
-
-    Args:
-        active: link -> what its vehicles lose.
-    """
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(active)
-    graph.add_edges_from((a, b) for a in active for b in onward.get(a, ()) if b in active)
-    return [
-        max(ring, key=lambda link: (active[link], link))
-        for ring in nx.strongly_connected_components(graph)
-        if all(b in ring for a in ring for b in graph.successors(a))
+def _head(
+    network: RoadNetwork,
+    state: State,
+    streets: Approaches,
+    head: int,
+    run: Sequence[int],
+    members: set[int],
+) -> QueueHead:
+    bins = slice(run[0], run[-1] + 1)
+    lost = float(streets.lost_veh_h[head, bins].sum())
+    lost += sum(float(streets.lost_veh_h[i, list(run)].sum()) for i in members)
+    slow = [
+        k
+        for i in (head, *sorted(members))
+        for k in streets.links[i]
+        if _mean_lost_s(network, state, k, bins) >= SLOW_LINK_S
     ]
+    own = streets.links[head][0]
+    queue = [k for k in slow if k != own]
+    return QueueHead(
+        link_id=own,
+        first_bin=run[0],
+        end_bin=run[-1] + 1,
+        passive_links=tuple(sorted(queue)),
+        delay_veh_h=lost,
+        tail_link=queue[-1] if queue else own,
+        extent_m=round(sum(network.links[k].length_m for k in {own, *queue}), 1),
+    )
 
 
-def _queue_behind(head: str, active: set[str], onward: dict[str, tuple[str, ...]]) -> set[str]:
-    """Active links from which one drives, over active links, into the head."""
-    found: set[str] = set()
-    frontier = {head}
-    while frontier:
-        frontier = {
-            link
-            for link in active - found - {head}
-            if any(n in frontier for n in onward.get(link, ()))
-        }
-        found |= frontier
-    return found
+def _mean_lost_s(network: RoadNetwork, state: State, link_id: str, bins: slice) -> float:
+    i, link = network.link_idx[link_id], network.links[link_id]
+    free_s = link.length_m / link.free_flow_speed_mps
+    return float(state.travel_time_s[i, bins].mean()) - free_s
 
 
-def _runs(bins: list[int]) -> list[tuple[int, int]]:
-    """[first, end) of each unbroken run."""
-    runs: list[tuple[int, int]] = []
+def _queues(
+    active: Sequence[int], full: np.ndarray, streets: Approaches, b: int
+) -> Mapping[int, set[int]]:
+    """Head -> the active approaches in its queue, in one bin."""
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    graph.add_nodes_from(active)
+    here = set(active)
+    graph.add_edges_from((a, n) for a in active for n in streets.onward[a] if n in here and full[n])
+    heads = {
+        max(ring, key=lambda i: (streets.lost_veh_h[i, b], streets.links[i][0]))
+        for ring in nx.strongly_connected_components(graph)
+        if all(n in ring for a in ring for n in graph.successors(a))
+    }
+    return {h: set(nx.ancestors(graph, h)) - {h} for h in sorted(heads)}
+
+
+def _runs(bins: Sequence[int]) -> list[list[int]]:
+    """Stretches in which at most one bin is missing between two, ``MIN_BINS`` of them there."""
+    runs: list[list[int]] = []
     for b in bins:
-        if runs and runs[-1][1] == b:
-            runs[-1] = (runs[-1][0], b + 1)
+        if runs and b - runs[-1][-1] <= 2:
+            runs[-1].append(b)
         else:
-            runs.append((b, b + 1))
-    return runs
+            runs.append([b])
+    return [run for run in runs if len(run) >= MIN_BINS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from network_data.city import load_city
-from traffic_brain.diagnosis.bottlenecks import (
-    ACTIVE_SPEED_RATIO,
-    QueueHead,
-    delay_veh_h,
-    main_successors,
-    queue_heads,
-    seconds,
-)
+from traffic_brain.diagnosis.approaches import Approaches, approaches, delay_veh_h
+from traffic_brain.diagnosis.bottlenecks import QueueHead, heads_of, seconds
 from traffic_brain.diagnosis.capacity import (
     LaneGroup,
     critical_flow_ratio,
     lane_groups,
-    saturation_ratio,
     stage_saturation,
 )
+from traffic_brain.diagnosis.causes.areas import City, driven
+from traffic_brain.diagnosis.causes.finding import Diagnosis, diagnose_heads, treatments
+from traffic_brain.diagnosis.causes.witnesses import stuck_sources, witnesses
 from traffic_brain.diagnosis.corridors import find_corridors
+from traffic_brain.diagnosis.indices.measure import write_indices
 from traffic_brain.fusion.state import State, load_state
 from traffic_brain.model.documents import bottleneck_to_dict, corridor_to_dict
 from traffic_brain.model.findings import Bottleneck, Cause
@@ -38,8 +35,6 @@ from traffic_brain.progress import Progress, silent
 
 REDESIGN_RATIO = 0.9
 """Σ critical flow ratios above this: redesign, do not retime (design code)."""
-SATURATED_RATIO = 0.95
-IMBALANCED_RATIO = 0.3
 
 
 @dataclass(frozen=True)
@@ -57,7 +52,11 @@ class JunctionIndex:
 def diagnose(
     city: Path, state_folder: Path, out: Path, progress: Progress = silent
 ) -> dict[str, int]:
-    """Write bottlenecks.json, corridors.json, junctions.parquet and summary.json into ``out``.
+    """Write bottlenecks.json, cases.json, corridors.json, junctions.parquet and summary.json.
+
+    Indices of links, and of all that they add up to, come with their definitions. ``cases.json``
+    tells of each bottleneck what was driven and what it gave (``causes.finding.replayed``),
+    ``sensors.json`` which sources are stuck.
 
     Raises:
         ConfigurationError, DataRefused: as ``load_city`` and ``load_state``.
@@ -67,17 +66,33 @@ def diagnose(
     progress(0.3, "indices")
     lost = delay_veh_h(network, state)
     indices = junction_indices(network, state, lost)
-    progress(0.6, "heads of queues")
+    progress(0.4, "heads of queues")
+    streets = approaches(network, state)
+    heads = heads_of(network, state, streets)
+    known = City(network, state, streets, driven(network, state))
+    told = witnesses(state_folder, state.window, _links_of(heads, streets))
+    causes = diagnose_heads(
+        known, heads, told, progress=lambda ratio, what: progress(0.4 + 0.5 * ratio, what)
+    )
     bottlenecks = [
-        _bottleneck(i, head, network, state, indices)
-        for i, head in enumerate(queue_heads(network, state), start=1)
+        _bottleneck(
+            i, head, known, found, indices.get(network.links[head.link_id].junction_id or "")
+        )
+        for i, (head, found) in enumerate(zip(heads, causes, strict=True), start=1)
     ]
-    progress(0.8, "corridors")
+    cases = [
+        {"bottleneck_id": b.bottleneck_id, **found.record}
+        for b, found in zip(bottlenecks, causes, strict=True)
+    ]
+    progress(0.9, "corridors")
     usable = {j for j, plan in state.running_plans.items() if len(plan.stages) > 1}
     corridors = find_corridors(network, state, usable)
     _write(out / "bottlenecks.json", [bottleneck_to_dict(b) for b in bottlenecks])
+    _write(out / "cases.json", cases)
+    _write(out / "sensors.json", stuck_sources(state_folder, network))
     _write(out / "corridors.json", [corridor_to_dict(c) for c in corridors])
     _write_junctions(out, indices)
+    write_indices(network, state, out, corridors)
     _write(
         out / "summary.json",
         {
@@ -117,77 +132,41 @@ def junction_indices(
 
 
 def _bottleneck(
-    number: int,
-    head: QueueHead,
-    network: RoadNetwork,
-    state: State,
-    indices: Mapping[str, JunctionIndex],
+    number: int, head: QueueHead, city: City, found: Diagnosis, index: JunctionIndex | None
 ) -> Bottleneck:
-    junction_id = network.links[head.link_id].junction_id
-    index = indices.get(junction_id) if junction_id else None
-    cause, savable_ratio, evidence = _cause(head, network, state, index)
+    """``savable_veh_h`` is the area's: what a retiming gives back need not be the head's alone."""
+    network, state = city.network, city.state
+    redesign = (
+        index is not None
+        and index.critical_flow_ratio > REDESIGN_RATIO
+        and found.cause not in (Cause.BROKEN_SENSOR, Cause.INCIDENT)
+    )
+    evidence = found.evidence
+    if index is not None and redesign:
+        evidence += (
+            f"; redesign, do not retime: sum of critical flow ratios"
+            f" {index.critical_flow_ratio:.2f}"
+        )
     return Bottleneck(
         bottleneck_id=f"B{number:03d}",
         link_id=head.link_id,
-        junction_id=junction_id,
+        junction_id=network.links[head.link_id].junction_id,
         start_s=seconds(state, head.first_bin),
         end_s=seconds(state, head.end_bin),
         passive_links=head.passive_links,
         delay_veh_h=round(head.delay_veh_h, 3),
-        cause=cause,
-        savable_veh_h=round(savable_ratio * head.delay_veh_h, 3),
+        cause=found.cause,
+        savable_veh_h=round(min(max(found.savable_veh_h, 0.0), head.delay_veh_h), 3),
         evidence=evidence,
+        shares=found.shares,
+        tail_link=head.tail_link,
+        extent_m=head.extent_m,
+        treatments=treatments(found, redesign),
     )
 
 
-def _cause(
-    head: QueueHead, network: RoadNetwork, state: State, index: JunctionIndex | None
-) -> tuple[Cause, float, str]:
-    """(cause, share of the delay that a retiming would give back, evidence).
-
-    The share is what the head's lanes would save if their saturation fell to the junction's mean:
-    our own first estimate, checked afterwards against what the simulation shows.
-    """
-    slow = _slow_successor(head, network, state)
-    if slow is not None:
-        link, ratio = slow
-        return (
-            Cause.SPILLBACK_FROM_ELSEWHERE,
-            0.0,
-            f"next link {link} runs at {ratio:.0%} of its free-flow speed",
-        )
-    if index is None:
-        return Cause.UNKNOWN, 0.0, "no fixed signal plan at the head of the queue"
-    head_ratio = max(
-        (saturation_ratio(index.plan, k) for k in index.lanes if k.link_id == head.link_id),
-        default=0.0,
-    )
-    figures = (
-        f"saturation {head_ratio:.2f} here, imbalance {index.imbalance_ratio:.2f}, "
-        f"sum of critical flow ratios {index.critical_flow_ratio:.2f}, cycle {index.plan.cycle_s} s"
-    )
-    if index.critical_flow_ratio > REDESIGN_RATIO:
-        return Cause.DEMAND_ABOVE_CAPACITY, 0.0, f"redesign, do not retime: {figures}"
-    if head_ratio >= SATURATED_RATIO and index.imbalance_ratio >= IMBALANCED_RATIO:
-        return Cause.SPLIT_IMBALANCE, min(index.imbalance_ratio, 0.8), figures
-    if head_ratio >= SATURATED_RATIO:
-        return Cause.CYCLE, 0.2, figures
-    return Cause.OFFSET, 0.3, f"green is enough but vehicles meet red: {figures}"
-
-
-def _slow_successor(
-    head: QueueHead, network: RoadNetwork, state: State
-) -> tuple[str, float] | None:
-    """A way on that is nearly as slow as the head, though its own loss was too small to be one."""
-    for link_id in main_successors(state).get(head.link_id, ()):
-        i = network.link_idx[link_id]
-        link = network.links[link_id]
-        ratio = float(state.speed_mps[i, head.first_bin : head.end_bin].mean())
-        ratio /= link.free_flow_speed_mps
-        long_enough = link.length_m > 40
-        if long_enough and ratio < 0.6 * ACTIVE_SPEED_RATIO:
-            return link_id, ratio
-    return None
+def _links_of(heads: Sequence[QueueHead], streets: Approaches) -> set[str]:
+    return {k for head in heads for k in streets.links[streets.of_link[head.link_id]]}
 
 
 def _write_junctions(out: Path, indices: Mapping[str, JunctionIndex]) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from traffic_brain.errors import DataRefused
 from traffic_brain.kernels.queues import (
+    NEVER,
     NONE,
     PERMITTED,
     PROTECTED,
@@ -158,6 +159,8 @@ def street_map(network: RoadNetwork, habits: Habits = HABITS) -> StreetMap:
             np.array([_places(link, habits) for link in links.values()], np.int32),
             np.diff(lane_start),
         ),
+        lane_closed_from_s=np.full(lane_start[-1], NEVER),
+        lane_closed_until_s=np.full(lane_start[-1], NEVER),
         turn_connection_start=_starts(len(listed) for listed in connections.values()),
         turn_run_s=np.array(
             [_crossing_s(links[a], links[b], listed[0]) for (a, b), listed in connections.items()]

@@ -36,6 +36,10 @@ class Streets(NamedTuple):
     """[link] from its beginning to its stop line, unhindered."""
     lane_places: NDArray[np.int32]
     """[lane] vehicles that find room; at least 1."""
+    lane_closed_from_s: NDArray[np.float64]
+    """[lane] nobody enters it from then on, unless no lane of the turn is left ..."""
+    lane_closed_until_s: NDArray[np.float64]
+    """[lane] ... until then; ``NEVER`` and ``NEVER`` where it stays open."""
     turn_connection_start: NDArray[np.int32]
     """[turn + 1] connections of a turn (from link, to link) lie beside each other."""
     turn_run_s: NDArray[np.float64]
@@ -519,9 +523,16 @@ def _lane_with_room(
     link = journeys.step_link[step]
     chosen, onward = journeys.step_lanes[step], journeys.step_lanes_onward[step]
     first = streets.link_lane_start[link]
+    last = streets.link_lane_start[link + 1]
+    any_open = False
+    for lane in range(first, last):
+        mine = (chosen >> np.uint64(lane - first)) & np.uint64(1) != 0
+        any_open |= mine and not _closed(streets, lane, until_s)
     best, least_s = NONE, NEVER
-    for lane in range(first, streets.link_lane_start[link + 1]):
+    for lane in range(first, last):
         if (chosen >> np.uint64(lane - first)) & np.uint64(1) == 0:
+            continue
+        if any_open and _closed(streets, lane, until_s):
             continue
         load_s = now.load_s[lane]
         if (onward >> np.uint64(lane - first)) & np.uint64(1) == 0:
@@ -529,6 +540,12 @@ def _lane_with_room(
         if load_s < least_s and _room_s(streets, driving, now, lane) < until_s:
             best, least_s = lane, load_s
     return best
+
+
+@njit(cache=True, inline="always")
+def _closed(streets: Streets, lane: int, at_s: float) -> bool:
+    closed: bool = streets.lane_closed_from_s[lane] < at_s <= streets.lane_closed_until_s[lane]
+    return closed
 
 
 @njit(cache=True, inline="always")

@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
-from traffic_brain.model.findings import Bottleneck, Cause, Corridor
+from traffic_brain.model.findings import Bottleneck, Cause, CauseShare, Corridor
 from traffic_brain.model.network import Crossing, Junction
 from traffic_brain.model.reading import (
     Reader,
@@ -345,6 +345,18 @@ def bottleneck_to_dict(bottleneck: Bottleneck) -> dict[str, Any]:
         "cause": bottleneck.cause.value,
         "savable_veh_h": bottleneck.savable_veh_h,
         "evidence": bottleneck.evidence,
+        "shares": [
+            {
+                "cause": share.cause.value,
+                "share_ratio": share.share_ratio,
+                "low_ratio": share.low_ratio,
+                "high_ratio": share.high_ratio,
+            }
+            for share in bottleneck.shares
+        ],
+        "tail_link": bottleneck.tail_link,
+        "extent_m": bottleneck.extent_m,
+        "treatments": list(bottleneck.treatments),
     }
 
 
@@ -370,9 +382,26 @@ def _bottleneck(value: object, where: str, problems: list[str]) -> Bottleneck:
         cause=reader.choice("cause", Cause),
         savable_veh_h=reader.number("savable_veh_h"),
         evidence=reader.text("evidence"),
+        # Nights of before tell nothing of these.
+        shares=tuple(reader.objects("shares", _cause_share)) if reader.has("shares") else (),
+        tail_link=reader.optional("tail_link", as_text) if reader.has("tail_link") else None,
+        extent_m=reader.number("extent_m") if reader.has("extent_m") else 0.0,
+        treatments=reader.texts("treatments") if reader.has("treatments") else (),
     )
     reader.close()
     return bottleneck
+
+
+def _cause_share(value: object, where: str, problems: list[str]) -> CauseShare:
+    reader = Reader(value, where, problems)
+    share = CauseShare(
+        cause=reader.choice("cause", Cause),
+        share_ratio=reader.number("share_ratio"),
+        low_ratio=reader.number("low_ratio"),
+        high_ratio=reader.number("high_ratio"),
+    )
+    reader.close()
+    return share
 
 
 def corridor_to_dict(corridor: Corridor) -> dict[str, Any]:

@@ -14,8 +14,23 @@ class Cause(StrEnum):
     CYCLE = "CYCLE"
     DEMAND_ABOVE_CAPACITY = "DEMAND_ABOVE_CAPACITY"
     SPILLBACK_FROM_ELSEWHERE = "SPILLBACK_FROM_ELSEWHERE"
+    TURN_BAY_OR_LANE_USE = "TURN_BAY_OR_LANE_USE"
+    CAPACITY_LOSS = "CAPACITY_LOSS"
+    INCIDENT = "INCIDENT"
+    PLAN_OUT_OF_DATE = "PLAN_OUT_OF_DATE"
     BROKEN_SENSOR = "BROKEN_SENSOR"
     UNKNOWN = "UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class CauseShare:
+    """How much of what all remedies together give back one of them does; 0 to 1."""
+
+    cause: Cause
+    share_ratio: float
+    low_ratio: float
+    high_ratio: float
+    """Over draws of the demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,14 @@ class Bottleneck:
     savable_veh_h: float
     evidence: str
     """One sentence with the figures the cause rests on."""
+    shares: tuple[CauseShare, ...] = ()
+    """Every cause that was tried, the greatest first; empty: no counterfactual was driven."""
+    tail_link: str | None = None
+    """Where the queue ends, furthest from the head."""
+    extent_m: float = 0.0
+    """Length of all links in the queue."""
+    treatments: tuple[str, ...] = ()
+    """What to do about it: codes that pages put into words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from traffic_brain.report.figures import (
     translucent,
 )
 from traffic_brain.report.saved import Row
+from traffic_brain.report.seen import Seen, seen_trace
 from traffic_brain.report.texts import Words, number, plain, words
 from traffic_brain.report.timespace import Bands, Direction, Strip
 
@@ -100,15 +101,25 @@ def panel_title(shown: Panel) -> Words:
     )
 
 
-def corridor_figure(network: RoadNetwork, corridor: Corridor, panels: Sequence[Panel]) -> Figure:
+def window_s(panels: Sequence[Panel]) -> int:
+    """Seconds that the diagram of these panels shows."""
+    return ceil(_SHOWN_CYCLES * max([*(p.cycle_s for p in panels), 60]))
+
+
+def corridor_figure(
+    network: RoadNetwork, corridor: Corridor, panels: Sequence[Panel], seen: Seen | None = None
+) -> Figure:
     """Distance upwards, time to the right; panels side by side on one scale.
+
+    What was ``seen`` lies over the first panel, whose plans are those that ran; a click in the
+    legend takes it away.
 
     The y axis counts pixels, so that junctions a few metres apart can be told from each other:
     sections too short for two strips are stretched.
     """
     distances = timespace.distances_m(network, corridor)
     levels = _levels_px(distances)
-    end_s = ceil(_SHOWN_CYCLES * max([*(p.cycle_s for p in panels), 60]))
+    end_s = window_s(panels)
     names = [junction_name(network, j) for j in corridor.junction_ids]
     data: list[Figure] = []
     for i, shown in enumerate(panels):
@@ -119,6 +130,8 @@ def corridor_figure(network: RoadNetwork, corridor: Corridor, panels: Sequence[P
             *_strip_traces(shown, levels, names, end_s),
         ]
         named = i == 0
+        if named and seen is not None:
+            drawn += [seen_trace(seen, way, levels, end_s) for way in Direction]
         data += [trace | axes | {"showlegend": named and bool(trace["name"])} for trace in drawn]
     height = round(levels[-1]) + 2 * _ROOM_PX
     margin = {"l": 186, "r": 16, "t": 34, "b": 78}

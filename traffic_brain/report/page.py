@@ -15,15 +15,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
-from traffic_brain.model.findings import Corridor
 from traffic_brain.model.verdict import Decision, Interval95
-from traffic_brain.report import diagram, tables, timespace
+from traffic_brain.report import tables
+from traffic_brain.report.corridors import corridor_views
 from traffic_brain.report.figures import CONFIG, Figure
 from traffic_brain.report.link_map import LEVEL_COLOURS, map_data, map_figure
 from traffic_brain.report.paired import paired_figure
 from traffic_brain.report.phrases import translated
-from traffic_brain.report.saved import Night, Pairs, Row, load_night
+from traffic_brain.report.saved import Night, Pairs, load_night
 from traffic_brain.report.texts import WORDS, Words, clock, code_words, number, percent, words
+from traffic_brain.report.workbook import workbook
+from traffic_brain.report.zone_pages import write_zone_pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +36,6 @@ class Tile:
     value: str | Words
     unit: Words | str
     note: str | Words
-
-
-@dataclass(frozen=True, slots=True)
-class CorridorView:
-    """A corridor's diagram and the sentences around it."""
-
-    figure_id: str
-    corridor: Corridor
-    heading: Words
-    facts: Words
-    notes: tuple[Words, ...]
 
 
 def write(
@@ -58,8 +49,9 @@ def write(
     world: Path | None,
     out: Path,
 ) -> None:
-    """Write ``out/index.html`` from the folders of one night; ``out`` exists.
+    """Write a night's report from its folders into ``out``, which exists.
 
+    That is ``index.html``, ``night.xlsx`` and, where the city has grid zones, ``zones/``.
     The same folders give the same bytes.
 
     Raises:
@@ -76,12 +68,14 @@ def write(
         world=world,
     )
     (out / "index.html").write_text(render(night), encoding="utf-8", newline="\n")
+    (out / "night.xlsx").write_bytes(workbook(night))
+    write_zone_pages(night, _environment(), _source("page.css"), out)
 
 
 def render(night: Night) -> str:
     """The page as text."""
     environment = _environment()
-    corridors, diagrams = _corridors(night)
+    corridors, diagrams = corridor_views(night)
     figures = {"figure-map": map_figure(night.network, night.bottlenecks, night.junctions)}
     figures |= diagrams | _paired_figures(night)
     scripts = [get_plotlyjs(), _source("page.js")]
@@ -187,7 +181,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"both": both, "clock": clock, "number": number, "percent": percent}
     environment.globals |= {"t": lambda key, **values: both(words(key, **values))}
-    environment.globals |= {"words": words, "code_words": code_words}
+    environment.globals |= {"words": words, "code_words": code_words, "w": both}
     return environment
 
 
@@ -277,60 +271,6 @@ def _world_tile(world: Pairs | None) -> Tile:
     shown = _change_text(world.change_ratio)
     note = words("head.world.change", **shown) if shown else words("head.no_interval")
     return Tile(label, f"{old} → {new}", words("unit.s_per_veh"), note)
-
-
-def _corridors(night: Night) -> tuple[list[CorridorView], dict[str, Figure]]:
-    views, figures = [], {}
-    for i, corridor in enumerate(night.corridors, start=1):
-        figure_id = f"figure-corridor-{i}"
-        saved = night.candidate.corridors.get(corridor.corridor_id) if night.candidate else None
-        view, figure = _corridor(night, corridor, saved, figure_id)
-        views.append(view)
-        figures[figure_id] = figure
-    return views, figures
-
-
-def _corridor(
-    night: Night, corridor: Corridor, saved: Row | None, figure_id: str
-) -> tuple[CorridorView, Figure]:
-    network = night.network
-    travel = diagram.travel_of(network, corridor, saved)
-    sets = [(words("corridor.in_service"), night.running)]
-    changed = any(j in night.proposed for j in corridor.junction_ids)
-    if changed:
-        sets.append((words("corridor.proposed"), {**night.running, **night.proposed}))
-    panels = [
-        diagram.panel(name, network, corridor, plans, travel, night.demand_vph)
-        for name, plans in sets
-    ]
-    notes = [words("corridor.travel_saved" if travel.saved else "corridor.travel_free")]
-    if saved is not None:
-        notes.insert(0, _saved_bands(saved))
-    if not changed:
-        notes.insert(0, words("corridor.unchanged"))
-    view = CorridorView(
-        figure_id,
-        corridor,
-        words("corridor.name", name=corridor.name),
-        words(
-            "corridor.facts",
-            junctions=len(corridor.junction_ids),
-            length=f"{timespace.distances_m(network, corridor)[-1] / 1000:.1f} km",
-            out=number(corridor.out_flow_vph, 0),
-            back=number(corridor.back_flow_vph, 0),
-        ),
-        tuple(notes),
-    )
-    return view, diagram.corridor_figure(network, corridor, panels)
-
-
-def _saved_bands(saved: Row) -> Words:
-    return words(
-        "corridor.saved_bands",
-        out=number(saved["out_bandwidth_s"], 0),
-        back=number(saved["back_bandwidth_s"], 0),
-        cycle=number(saved["cycle_s"], 0),
-    )
 
 
 def _paired_figures(night: Night) -> dict[str, Figure]:

@@ -9,21 +9,63 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from traffic_brain.report.texts import Words
+from traffic_brain.model.findings import Cause
+from traffic_brain.report.texts import Words, code_words
 
 
 def translated(sentence: str) -> Words:
-    """A saved sentence in both languages."""
+    """A saved sentence in both languages; codes of causes in it become words."""
+    found = _translated(sentence)
+    return Words(_without_codes(found.zh, "zh"), _without_codes(found.en, "en"))
+
+
+def _translated(sentence: str) -> Words:
     for pattern, chinese in _PATTERNS:
         found = pattern.fullmatch(sentence)
         if found:
-            parts = (translated(part).zh for part in found.groups())
+            parts = (_translated(part).zh for part in found.groups())
             return Words(chinese.format(*parts), sentence)
     return Words(sentence, sentence)
 
 
+def _without_codes(text: str, language: str) -> str:
+    return _CODE.sub(lambda found: getattr(code_words("cause", found[0]), language), text)
+
+
+_CODE = re.compile(r"\b(?:" + "|".join(cause.value for cause in Cause) + r")\b")
 _SENTENCES: Sequence[tuple[str, str]] = (
     # evidence of a bottleneck
+    (
+        r"(.+); redesign, do not retime: sum of critical flow ratios (\S+)",
+        "{}；关键流率比之和 {}，应改造渠化，不宜只调配时",
+    ),
+    (
+        (
+            r"(.+); the model explains (\S+) of the delay observed with (.+); "
+            r"a retiming gives back (\S+) of (\S+) veh-h around it"
+        ),
+        "{}；模型解释了实测延误的 {}（情形：{}）；调整配时可减少周边 {} / {} 车·时",
+    ),
+    (
+        (
+            r"(.+); the model explains (\S+) of the delay observed; "
+            r"a retiming gives back (\S+) of (\S+) veh-h around it"
+        ),
+        "{}；模型解释了实测延误的 {}；调整配时可减少周边 {} / {} 车·时",
+    ),
+    (r"lane (\d+) closed (\d+)-(\d+)", "车道 {} 在 {}–{} 秒被占"),
+    (r"lane (\d+) closed", "车道 {} 被占"),
+    (r"bay of lane (\d+) holds (\S+)", "车道 {} 的展宽段只容 {} 辆"),
+    (r"discharge (\S+)", "放行能力为平常的 {}"),
+    (r"not looked at: (\d+) queues cost more", "未做分解：另有 {} 处排队代价更大"),
+    (
+        r"(\S+) says (\S+) km/h on (.+), bin after bin: it is stuck",
+        "{} 数据显示 {} 公里/时（路段 {}）且长时间不变：数据卡死",
+    ),
+    (
+        r"(\S+) says (\S+) km/h on (.+), (\S+) (\S+)",
+        "{} 数据显示 {} 公里/时（路段 {}），而 {} 为 {}",
+    ),
     (r"next link (.+) runs at (.+) of its free-flow speed", "下游路段 {} 的车速仅为自由流的 {}"),
     (r"no fixed signal plan at the head of the queue", "排队头部没有固定配时方案"),
     (r"redesign, do not retime: (.+)", "应改造渠化，不宜只调配时：{}"),

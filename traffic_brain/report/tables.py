@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from traffic_brain.model.findings import Bottleneck
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.rules import RULE_NAMES, Severity
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.report.figures import junction_name, link_name
 from traffic_brain.report.phrases import translated
 from traffic_brain.report.saved import Night, Row
-from traffic_brain.report.texts import Words, clock, code_words, number, words
+from traffic_brain.report.texts import Words, clock, code_words, number, percent, words
 
 DEVICES_LISTED = 12
 
@@ -34,6 +35,8 @@ class BottleneckRow:
     savable_ratio: float
     passive_count: int
     evidence: Words
+    shares: Words
+    """Of each cause, with its interval; empty where no counterfactual was driven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +142,30 @@ def ranked_bottlenecks(night: Night) -> list[BottleneckRow]:
             savable_ratio=min(b.savable_veh_h, b.delay_veh_h) / worst,
             passive_count=len(b.passive_links),
             evidence=translated(b.evidence),
+            shares=share_words(b),
         )
         for rank, b in enumerate(night.bottlenecks, start=1)
     ]
+
+
+def share_words(found: Bottleneck) -> Words:
+    """The counterfactual shares in one line; empty where none were driven."""
+    told = [
+        (
+            code_words("cause", share.cause.value),
+            percent(share.share_ratio, 0),
+            percent(share.low_ratio, 0),
+            percent(share.high_ratio, 0),
+        )
+        for share in found.shares
+    ]
+    lines = [
+        "; ".join(
+            f"{getattr(cause, way)} {share} [{low}, {high}]" for cause, share, low, high in told
+        )
+        for way in ("zh", "en")
+    ]
+    return Words(*lines)
 
 
 def plan_rows(night: Night) -> list[PlanRow]:

@@ -12,12 +12,16 @@ from traffic_brain.console.texts import WORDS
 PAGES = (
     "/nights/monday/morning",
     "/nights/monday/map",
+    "/nights/monday/zones",
+    "/nights/monday/zones/W",
+    "/nights/monday/zones/empty",
     "/nights/monday/bottlenecks/B001",
     "/nights/monday/corridors",
     "/nights/monday/corridors/C01",
     "/nights/monday/junctions/J2",
     "/nights/monday/plans",
     "/nights/monday/runs",
+    "/nights/monday/emergency",
     "/nights/monday/effect",
     "/nights/monday/log",
     "/board",
@@ -53,7 +57,7 @@ def test_nobody_sees_a_page_without_logging_in(served: Served) -> None:
 
 def test_an_unknown_place_is_told_in_a_page(served: Served) -> None:
     client = served.logged_in("viewer")
-    for address in ("/nights/tuesday/map", "/nights/monday/corridors/C99", "/nowhere"):
+    for address in ("/nights/tuesday/map", "/nights/monday/zones/X", "/nowhere"):
         answer = client.get(address, params={"lang": "en"})
         assert answer.status_code == 404
         assert "This cannot be shown" in answer.text
@@ -80,3 +84,16 @@ def test_names_are_found_by_pinyin_and_id(served: Served) -> None:
     assert found("C01") == ["C01"]
     assert found("there is no such thing") == []
     assert found("") == []
+
+
+def test_counterfactual_shares_are_shown_with_intervals_and_treatments(served: Served) -> None:
+    """The second bottleneck is of an older night: it has none, and says so."""
+    client = served.logged_in("viewer")
+    page = client.get("/nights/monday/bottlenecks/B001", params={"lang": "en"}).text
+    assert "48 % – 71 %" in page
+    assert page.count('class="whisker"') == 3
+    assert "share out the greens anew" in page
+    assert "change the use of lanes" in page
+    older = client.get("/nights/monday/bottlenecks/B002").text
+    assert "whisker" not in older
+    assert "Not a matter of timing" in older

@@ -21,7 +21,16 @@ from traffic_brain.console.rest.shared import (
     file_of,
     new_router,
 )
-from traffic_brain.console.views import board, bottleneck, city_map, corridor, junction, search
+from traffic_brain.console.views import (
+    board,
+    bottleneck,
+    city_map,
+    corridor,
+    junction,
+    observed,
+    search,
+)
+from traffic_brain.console.views import zones as zone_views
 from traffic_brain.console.views.morning import morning, stage_status
 from traffic_brain.report import tables
 
@@ -114,6 +123,19 @@ def read_corridor(
     return corridor.document(desk.library, chosen, night, corridor.find(night, corridor_id))
 
 
+@router.get("/nights/{night_id}/corridors/{corridor_id}/observed")
+def read_observed(
+    night_id: NightId,
+    corridor_id: str,
+    desk: TheDesk,
+    hour: Annotated[int | None, Query(ge=0, le=47)] = None,
+) -> Any:
+    """Observed trajectories of one hour, the busiest if none is chosen, over one cycle."""
+    folder = desk.library.complete(night_id)
+    found = corridor.find(desk.library.night(folder), corridor_id)
+    return observed.layer(desk.library, folder, found, hour)
+
+
 @router.post("/nights/{night_id}/corridors/{corridor_id}/try")
 def try_offsets(night_id: NightId, corridor_id: str, body: Try, desk: TheDesk) -> Any:
     """Bands, delay and safety rules with other offsets; changes nothing."""
@@ -155,6 +177,18 @@ def find_anything(
     return search.index_of(desk.library, desk.library.complete(night_id)).find(q)
 
 
+@router.get("/nights/{night_id}/zones")
+def read_zones(night_id: NightId, desk: TheDesk) -> Any:
+    """The grid zones, those with most delay first."""
+    return zone_views.zones_of(desk.library, desk.library.complete(night_id)).summaries()
+
+
+@router.get("/nights/{night_id}/zones/{zone_id:path}")
+def read_zone(night_id: NightId, zone_id: str, desk: TheDesk) -> Any:
+    """One grid zone: junctions, links, bottlenecks, plans to change."""
+    return zone_views.find(desk.library, desk.library.complete(night_id), zone_id)
+
+
 @router.get("/nights/{night_id}/workbook", responses=file_of(XLSX))
 def read_workbook(
     night_id: NightId, desk: TheDesk, zone: Annotated[str, Query(max_length=300)] = ""
@@ -168,7 +202,8 @@ def read_workbook(
         raise NotFound("there is no such zone", "choose one of the map's list")
     name = f"{folder.service_day}{'-zone' if zone else ''}.xlsx"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(workbook(night, zone or None), media_type=XLSX, headers=headers)
+    zones = zone_views.zones_of(desk.library, folder)
+    return Response(workbook(night, zone or None, zones), media_type=XLSX, headers=headers)
 
 
 @router.get("/board")

@@ -271,6 +271,7 @@
     for (const way of ["out", "back"]) {
       drawBands(parts, way, found[way]);
     }
+    parts.push(...seenLayer());
     data.junctions.forEach((junction, position) => {
       drawStrip(parts, position, "out");
       drawStrip(parts, position, "back");
@@ -284,6 +285,85 @@
     });
     svg.replaceChildren(...parts);
     return found;
+  }
+
+  // ---- observed trajectories: a layer of its own, drawn once for each hour, plan and width ------
+
+  const seen = { told: null, key: "", paths: [] };
+  const shownBox = document.getElementById("observed");
+
+  function sharedCycle() {
+    const parts = (a, b) => (b ? parts(b, a % b) : a);
+    return Object.values(lamps()).map((l) => l.cycle_s).reduce((a, b) => (a * b) / parts(a, b), 1);
+  }
+
+  function placeY(place) {
+    const before = Math.min(Math.floor(place), heights.length - 2);
+    return yOf(before) + (place - before) * (yOf(before + 1) - yOf(before));
+  }
+
+  function seenPath(way) {
+    const end = endS(), cycle = seen.told.cycle_s;
+    let path = "";
+    for (const line of seen.told.lines[way]) {
+      const last = line[line.length - 1][0];
+      for (let k = -Math.floor(last / cycle); line[0][0] + k * cycle < end; k += 1) {
+        const points = line.map(([t, place]) => `${xOf(t + k * cycle).toFixed(1)} ${placeY(place).toFixed(1)}`);
+        path += `M${points.join("L")}`;
+      }
+    }
+    return make("path", { class: `seen ${way}`, d: path, "clip-path": "url(#inside)" });
+  }
+
+  function fits() {
+    return Boolean(seen.told && seen.told.cycle_s && seen.told.cycle_s === sharedCycle());
+  }
+
+  function seenLayer() {
+    if (!shownBox.checked || !fits()) {
+      return [];
+    }
+    const key = `${state.set} ${seen.told.hour} ${width}`;
+    if (key !== seen.key) {
+      seen.key = key;
+      seen.paths = ["out", "back"].map(seenPath);
+    }
+    return seen.paths;
+  }
+
+  function tellSeen() {
+    const told = seen.told;
+    let text = words.no_observed;
+    if (told.hours.length) {
+      text = words.seen_cycles;
+      if (told.cycle_s) {
+        text = fits() ? words.seen_some : words.seen_other;
+      }
+    }
+    for (const name of ["shown", "vehicles"]) {
+      text = text.replace(`{${name}}`, told[name].toLocaleString("en"));
+    }
+    document.getElementById("observed-said").textContent = text.replace("{cycle}", told.cycle_s);
+    document.getElementById("observed-tools").hidden = !told.hours.length || !fits();
+    svg.dataset.seen = fits() ? told.shown : 0;
+  }
+
+  async function askSeen(hour) {
+    const query = hour === undefined ? "" : `?hour=${encodeURIComponent(hour)}`;
+    const answer = await Console.send("GET", box.dataset.observed + query);
+    if (!answer.ok) {
+      document.getElementById("observed-said").textContent = Console.reason(answer.body);
+      return;
+    }
+    seen.told = answer.body;
+    const clock = (h) => `${String(h).padStart(2, "0")}:00`;
+    document.getElementById("hour").replaceChildren(...seen.told.hours.map(([h, n]) => {
+      const option = Console.element("option", `${clock(h)}–${clock(h + 1)} (${n.toLocaleString("en")})`, { value: h });
+      option.selected = h === seen.told.hour;
+      return option;
+    }));
+    tellSeen();
+    draw();
   }
 
   // ---- telling --------------------------------------------------------------------------------
@@ -433,7 +513,12 @@
     state.set = select.value;
     state.offsets = {};
     update();
+    if (seen.told) {
+      tellSeen();
+    }
   });
+  shownBox.addEventListener("change", draw);
+  document.getElementById("hour").addEventListener("change", (event) => askSeen(event.target.value));
   document.getElementById("reset").addEventListener("click", () => {
     state.offsets = {};
     update();
@@ -456,4 +541,5 @@
   window.addEventListener("resize", draw);
   update();
   svg.dataset.ready = "true";
+  askSeen();
 })();

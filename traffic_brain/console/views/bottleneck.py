@@ -23,6 +23,8 @@ class BottleneckView:
     rank: int
     place: str
     junction: str
+    tail: str
+    """Name of the link where the queue ends; empty where that is not known."""
     cause: Words
     evidence: Words
     savable_ratio: float
@@ -64,6 +66,7 @@ def view(library: Library, folder: NightFolder, rank: int, found: Bottleneck) ->
         rank=rank,
         place=link_name(network, found.link_id),
         junction=junction_name(network, found.junction_id) if found.junction_id else "",
+        tail=link_name(network, found.tail_link) if found.tail_link else "",
         cause=code_words("cause", found.cause.value),
         evidence=translated(found.evidence),
         savable_ratio=min(1.0, found.savable_veh_h / found.delay_veh_h)

@@ -106,13 +106,15 @@ def morning(library: Library, night: NightFolder) -> Morning:
 
 
 def earlier(library: Library, night: NightFolder) -> list[Brief]:
-    """Complete nights whose service day lies in the four weeks before."""
+    """Complete nights of this city whose service day lies in the four weeks before."""
     last = date.fromisoformat(night.service_day)
     first = last - timedelta(weeks=WEEKS)
     return [
         brief(library, other)
         for other in library.all()
-        if other.is_complete and first <= date.fromisoformat(other.service_day) < last
+        if other.is_complete
+        and first <= date.fromisoformat(other.service_day) < last
+        and other.city_name == night.city_name
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from traffic_brain.console.nights import Library, NightFolder
 from traffic_brain.report.figures import junction_name, link_name
@@ -54,6 +55,30 @@ def index_of(library: Library, folder: NightFolder) -> Index:
     return found
 
 
+def links_of(library: Library, folder: NightFolder) -> Index:
+    """Every link for cars by its own id, told from others of its road by its ends."""
+    night = library.night(folder)
+    found: Index = library.kept(folder, "links", lambda: _links(night))
+    return found
+
+
+def _links(night: Night) -> Index:
+    network = night.network
+    at = {node: j.junction_id for j in network.junctions.values() for node in j.node_ids}
+    entries = []
+    for link in network.links.values():
+        if not link.car_lanes:
+            continue
+        ends = " → ".join(
+            junction_name(network, at[node]) if node in at else "…"
+            for node in (link.from_node, link.to_node)
+        )
+        name = link_name(network, link.link_id)
+        keys = _keys(Hit("link", link.link_id, name), link.name_latin)
+        entries.append((Hit("link", link.link_id, f"{name} · {ends}"), "\n" + "\n".join(keys)))
+    return Index(tuple(entries))
+
+
 def _index(night: Night) -> Index:
     return Index(tuple((hit, "\n" + "\n".join(_keys(hit, latin))) for hit, latin in _hits(night)))
 
@@ -85,6 +110,7 @@ def _initials(latin: str) -> str:
     return "".join(word[0] for word in latin.lower().split() if word)
 
 
+@lru_cache(maxsize=4096)
 def _pinyin(name: str) -> tuple[str, str]:
     if name.isascii():
         return "", ""

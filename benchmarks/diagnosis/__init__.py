@@ -1,0 +1,1 @@
+"""Diagnosis against planted faults: recorded worlds of which it is known what is wrong."""

@@ -1,0 +1,175 @@
+"""Causes on a crossing made by hand, of which it is known what is wrong.
+
+What was observed there is made by the queue model itself, with a fault that diagnosis is not told.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.unit.hand_made import SPEED_MPS, network, road, two_stage_plan
+from traffic_brain.diagnosis.approaches import approaches
+from traffic_brain.diagnosis.bottlenecks import heads_of
+from traffic_brain.diagnosis.causes.areas import City, driven
+from traffic_brain.diagnosis.causes.counterfactual import Area, Change, as_it_is, lane_closed
+from traffic_brain.diagnosis.causes.finding import Diagnosis, diagnose_head, replayed, shares_of
+from traffic_brain.diagnosis.causes.remedies import in_proportion
+from traffic_brain.diagnosis.causes.witnesses import Witnesses, stuck_sources, witnesses
+from traffic_brain.fusion.state import State
+from traffic_brain.fusion.window import Window
+from traffic_brain.kernels.queues import NEVER
+from traffic_brain.model.findings import Cause
+from traffic_brain.model.network import Turn
+from traffic_brain.model.signals import SignalPlan
+
+PLACES = {"w": (0.0, 0.0), "c": (400.0, 0.0), "e": (800.0, 0.0), "s": (400.0, -400.0)}
+PLACES |= {"n": (400.0, 400.0)}
+LANES = (0, 1)
+IN = {"lane_count": 2, "car_lanes": LANES, "junction_id": "c"}
+OUT = {"lane_count": 2, "car_lanes": LANES}
+CITY = network(
+    [
+        road("w", "c", PLACES, **IN),
+        road("s", "c", PLACES, **IN),
+        road("c", "e", PLACES, **OUT),
+        road("c", "n", PLACES, **OUT),
+    ],
+    {("w-c", "c-e"): (Turn.THROUGH, LANES), ("s-c", "c-n"): (Turn.THROUGH, LANES)},
+)
+HOUR = 3600
+WINDOW = Window(0, HOUR)
+
+
+def observed(plan: SignalPlan, change: Change = as_it_is, west_vph: int = 900) -> City:
+    """An hour at the crossing under a plan, with something changed; 900 veh/h from the south."""
+    rng = np.random.default_rng(3)
+    trips = [
+        *((float(t), ("w-c", "c-e")) for t in rng.uniform(0, HOUR, west_vph)),
+        *((float(t), ("s-c", "c-n")) for t in rng.uniform(0, HOUR, 900)),
+    ]
+    trips.sort()
+    length = np.array([k.length_m for k in CITY.links.values()])[:, None]
+    free = np.broadcast_to(length / SPEED_MPS, (len(CITY.links), WINDOW.bin_count))
+    state = State(
+        service_day="2026-03-02",
+        window=WINDOW,
+        speed_mps=length / free,
+        travel_time_s=free.copy(),
+        flow_veh=np.zeros(free.shape),
+        demand_vph=np.zeros((len(CITY.movements), 4)),
+        demand_high_vph=np.zeros((len(CITY.movements), 4)),
+        trips=tuple(trips),
+        vehicle_classes=("car",) * len(trips),
+        running_plans={"c": plan},
+        summary={},
+    )
+    unseen = City(CITY, state, approaches(CITY, state), driven(CITY, state))
+    area = Area(unseen, ("c",), (0, WINDOW.bin_count), 0)
+    run = area.run(change=change)
+    for link, i in CITY.link_idx.items():
+        lost, out = area.link_delay_s(run, [link])
+        state.travel_time_s[i] += lost
+        state.flow_veh[i] = out
+    return City(CITY, state, approaches(CITY, state), driven(CITY, state))
+
+
+def found(city: City, told: Witnesses | None = None) -> dict[str, Diagnosis]:
+    """The diagnosis of each head."""
+    heads = heads_of(CITY, city.state, city.streets)
+    return {h.link_id: diagnose_head(city, h, told or Witnesses()) for h in heads}
+
+
+FAIR = two_stage_plan("c", greens_s=(35, 35))
+
+
+def test_where_all_is_well_there_is_no_head() -> None:
+    assert found(observed(FAIR)) == {}
+
+
+def test_a_stolen_split_is_named_and_given_back() -> None:
+    city = observed(two_stage_plan("c", greens_s=(15, 55)))
+    (one,) = found(city).values()
+    assert one.cause is Cause.SPLIT_IMBALANCE
+    assert one.fit is not None
+    assert one.fit.taken.cause is None
+    assert one.fit.ratio == pytest.approx(1.0, abs=0.4)
+    assert one.best_plan is not None
+    assert one.best_plan.greens_s[0] > 0.3 * one.best_plan.cycle_s
+    was, retimed = replayed(city, one.record)
+    assert was == pytest.approx(one.record["mended_veh_h"], abs=1e-3)
+    assert retimed == pytest.approx(one.record["retimed_veh_h"], abs=1e-3)
+    assert one.savable_veh_h == pytest.approx(float((was - retimed).mean()), abs=1e-3)
+
+
+def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:
+    """Lane 1 of the western approach, all the time, or from 900 to 2100 s."""
+    for begin, end, cause in ((0.0, NEVER, Cause.CAPACITY_LOSS), (900.0, 2100.0, Cause.INCIDENT)):
+        city = observed(FAIR, lane_closed(1, begin, end), west_vph=1100)
+        one = found(city)["w-c"]
+        assert one.cause is cause
+        assert one.fit is not None
+        assert one.fit.taken.told["link_id"] == "w-c"
+
+
+def test_nobody_enters_a_closed_lane() -> None:
+    city = observed(FAIR)
+    area = Area(city, ("c",), (0, WINDOW.bin_count), 0)
+    closed = area.run(change=lane_closed(0, 600.0, 1200.0))
+    assert closed.measures.vehicle_arrived.sum() >= 0.9 * len(area.ways)
+    open_s = area.run().measures.vehicle_delay_s.sum()
+    assert closed.measures.vehicle_delay_s.sum() > open_s
+    both = area.run(change=lane_closed(0, -1.0, 0.0))
+    assert both.measures.vehicle_delay_s.sum() == open_s
+
+
+def test_a_device_that_is_stuck_makes_no_queue() -> None:
+    city = observed(two_stage_plan("c", greens_s=(15, 55)))
+    pace = {"internet": {"w-c": dict.fromkeys(range(12), 0.9)}}
+    one = found(city, Witnesses(pace))["w-c"]
+    assert one.cause is Cause.BROKEN_SENSOR
+    assert "stuck" in one.evidence
+    moving = {b: 0.9 + 0.03 * (b % 4) for b in range(12)}
+    assert Witnesses({"internet": {"w-c": moving}}).false_delay(["w-c"], range(12)) is None
+
+
+def test_stuck_sources_are_found_where_they_do_harm(tmp_path: Path) -> None:
+    """Slow and even: stuck; slow and moving, or even at free flow: not."""
+    pace = {"w-c": [0.9] * 8, "s-c": [0.9 + 0.05 * (b % 3) for b in range(8)], "c-e": [0.1] * 8}
+    rows = [
+        {"source": "internet", "link_id": k, "bin_start_s": 300 * b, "pace_s_per_m": p}
+        for k, paces in pace.items()
+        for b, p in enumerate(paces)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "link_sources.parquet")
+    (stuck,) = stuck_sources(tmp_path, CITY)
+    assert stuck == {"link_id": "w-c", "source": "internet", "speed_kmh": 4.0, "bins": 8}
+    told = witnesses(tmp_path, WINDOW, {"w-c", "s-c"})
+    assert told.false_delay(["w-c"], range(2, 4)) is not None
+    assert told.false_delay(["s-c"], range(8)) is None
+    assert stuck_sources(tmp_path / "elsewhere", CITY) == []
+
+
+def test_shares_add_up_and_have_their_interval() -> None:
+    split, demand = np.array([3.0, 5.0]), np.array([1.0, 1.0])
+    shares = shares_of({Cause.SPLIT_IMBALANCE: split, Cause.DEMAND_ABOVE_CAPACITY: demand})
+    assert [s.cause for s in shares] == [Cause.SPLIT_IMBALANCE, Cause.DEMAND_ABOVE_CAPACITY]
+    assert sum(s.share_ratio for s in shares) == pytest.approx(1.0)
+    assert (shares[0].low_ratio, shares[0].high_ratio) == (0.75, 0.833)
+    nothing = shares_of({Cause.OFFSET: np.array([-1.0, 0.0])})
+    assert [s.cause for s in nothing] == [Cause.UNKNOWN]
+
+
+def test_other_cycles_keep_proportions_and_limits() -> None:
+    plan = two_stage_plan("c", greens_s=(40, 20))
+    for cycle_s in (35, 50, 100, 140):
+        other = in_proportion(plan, cycle_s)
+        assert other.cycle_s == cycle_s
+        assert other.greens_s[0] == pytest.approx(2 * other.greens_s[1], abs=3)
+    tight = replace(plan, stages=tuple(replace(s, min_green_s=18) for s in plan.stages))
+    assert in_proportion(tight, 30).greens_s == (18, 18)

@@ -1,0 +1,310 @@
+"""Why a queue stands where it stands: one thing mended at a time, and what it would give back.
+
+The area around the head is driven as it was (``calibration`` says what beside plans and demand it
+takes to explain the delay observed), then again with the splits rebalanced, the offset shifted, the
+cycle changed, room without end downstream, the bay lengthened, what was found in the way removed.
+A plan is out of date by what only all three changes of it together give back. Demand is to blame
+for what the best retiming cannot give back but fewer vehicles would: the delay per vehicle that
+falls when ``FEWER_RATIO`` of them stay away, under the best plan.
+
+Each cause's share is its gain over the sum of all gains; the greatest is the cause. The interval is
+that over draws of the demand, all of them driven by every counterfactual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from traffic_brain.diagnosis.bottlenecks import QueueHead
+from traffic_brain.diagnosis.causes.areas import City, window_of
+from traffic_brain.diagnosis.causes.calibration import Fit, calibrate
+from traffic_brain.diagnosis.causes.counterfactual import (
+    DRAWS,
+    Area,
+    Change,
+    as_it_is,
+    both,
+    with_places,
+)
+from traffic_brain.diagnosis.causes.remedies import Search, rebalanced, recycled, retimed, shifted
+from traffic_brain.diagnosis.causes.witnesses import Witnesses
+from traffic_brain.model.documents import plan_from_dict, plan_to_dict
+from traffic_brain.model.findings import Cause, CauseShare
+from traffic_brain.model.signals import SignalPlan
+from traffic_brain.progress import Progress, silent
+
+FEWER_RATIO = 0.25
+ORDINARY_S = 40.0
+"""Lost per vehicle at an ordinary signal in its busiest hour; more of it is a jam."""
+ROOM = 1000
+"""Places of a lane that never fills."""
+PREFERENCE: Mapping[Cause, float] = {Cause.SPLIT_IMBALANCE: 1.05}
+"""Where two remedies give back the same, the one that changes least is named first."""
+MOST_CASES = 60
+"""Queues of a day whose causes are driven: the costliest."""
+LEAST_SHARE = 0.02
+"""Shares below are not told."""
+BELIEVED = (0.5, 2.0)
+"""Modelled over observed delay, outside of which no saving is promised."""
+UNEXPLAINED_RATIO = 0.35
+"""Of the delay observed, beyond which what the model leaves open is a share of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """The causes of one bottleneck, and the record from which they can be driven again.
+
+    savable_veh_h: of the best retiming found, over the bins looked at; best_plan: that plan.
+    """
+
+    shares: tuple[CauseShare, ...]
+    savable_veh_h: float
+    best_plan: SignalPlan | None
+    fit: Fit | None
+    record: Mapping[str, Any]
+    evidence: str
+
+    @property
+    def cause(self) -> Cause:
+        return self.shares[0].cause if self.shares else Cause.UNKNOWN
+
+
+def diagnose_head(city: City, head: QueueHead, told: Witnesses, seed: int = 0) -> Diagnosis:
+    """Find out why a queue stands; ``told``: what each source says of its streets."""
+    chain = city.streets.links[city.streets.of_link[head.link_id]]
+    bins = range(head.first_bin, head.end_bin)
+    false = told.false_delay(chain, bins)
+    if false is not None:
+        return _certain(Cause.BROKEN_SENSOR, false)
+    junction_id = city.network.links[head.link_id].junction_id
+    plan = city.state.running_plans.get(junction_id) if junction_id else None
+    if junction_id is None or plan is None or len(plan.stages) < 2:
+        return _certain(Cause.UNKNOWN, "no fixed signal plan at the head of the queue")
+    lost = city.streets.lost_veh_h[city.streets.of_link[head.link_id]]
+    first, end = window_of(city.state, head.first_bin, head.end_bin, lost)
+    area = Area(city, city.around(junction_id), (first, end), seed)
+    fit = calibrate(area, chain, told.headways)
+    return _counterfactuals(area, head, junction_id, plan, fit)
+
+
+def diagnose_heads(
+    city: City,
+    heads: Sequence[QueueHead],
+    told: Witnesses,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> list[Diagnosis]:
+    """Of each head, the costliest ``MOST_CASES`` by counterfactual; heads stand in that order."""
+    found = []
+    for i, head in enumerate(heads):
+        progress(i / len(heads), f"cause of queue {i + 1} of {len(heads)}")
+        if i < MOST_CASES:
+            found.append(diagnose_head(city, head, told, seed))
+        else:
+            said = f"not looked at: {MOST_CASES} queues cost more"
+            found.append(_certain(Cause.UNKNOWN, said))
+    return found
+
+
+def treatments(found: Diagnosis, redesign: bool) -> tuple[str, ...]:
+    """Codes of what to do: what is told here is no plan, the optimiser makes those."""
+    by_cause: Mapping[Cause, tuple[str, ...]] = {
+        Cause.SPLIT_IMBALANCE: ("retime",),
+        Cause.OFFSET: ("retime",),
+        Cause.CYCLE: ("retime",),
+        Cause.PLAN_OUT_OF_DATE: ("retime",),
+        Cause.DEMAND_ABOVE_CAPACITY: ("lane_use", "hold_back"),
+        Cause.SPILLBACK_FROM_ELSEWHERE: ("treat_downstream",),
+        Cause.TURN_BAY_OR_LANE_USE: ("lengthen_bay", "lane_use"),
+        Cause.CAPACITY_LOSS: ("clear_lane",),
+        Cause.INCIDENT: ("respond",),
+        Cause.BROKEN_SENSOR: ("mend_sensor",),
+    }
+    codes = by_cause.get(found.cause, ())
+    if redesign:
+        codes = ("redesign", *(c for c in codes if c != "retime"), "lane_use", "turn_ban")
+    return tuple(dict.fromkeys(codes))
+
+
+def replayed(city: City, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """(veh-h [draw] under the plans that ran, under the best retiming) of a record, driven again.
+
+    On streets as on file: equal to ``mended_veh_h``, and to ``retimed_veh_h`` where nothing was in
+    the way.
+    """
+    first, end = record["bins"]
+    area = Area(city, tuple(record["junctions"]), (first, end), record["seed"])
+    plan = plan_from_dict(record["retimed"])
+    return area.lost_veh_h(), area.lost_veh_h({record["junction_id"]: plan})
+
+
+def _certain(cause: Cause, evidence: str) -> Diagnosis:
+    share = CauseShare(cause, 1.0, 1.0, 1.0)
+    return Diagnosis((share,), 0.0, None, None, {"evidence": evidence}, evidence)
+
+
+def _counterfactuals(
+    area: Area, head: QueueHead, junction_id: str, plan: SignalPlan, fit: Fit
+) -> Diagnosis:
+    """What is out of order is mended first: plans are judged on streets that are as on file.
+
+    Only a retiming that is *proposed* is judged on the streets as they are, but for an incident,
+    which no plan will meet again.
+    """
+    fault, whole = fit.taken, fit.habit
+    broken = whole if fault.cause is None else fault.change
+    was = _lost(area, head.link_id, change=broken)
+    mended = was if fault.cause is None else _lost(area, head.link_id, change=whole)
+    search = Search(area, junction_id, whole)
+    alone = {
+        Cause.SPLIT_IMBALANCE: rebalanced(search, plan),
+        Cause.OFFSET: shifted(search, plan),
+        Cause.CYCLE: recycled(search, plan),
+    }
+    gains = {
+        cause: mended.gain(_lost(area, head.link_id, {junction_id: other}, whole))
+        for cause, other in alone.items()
+    }
+    for cause, change in _street_changes(area, head.link_id).items():
+        gains[cause] = mended.gain(_lost(area, head.link_id, change=both(whole, change)))
+    if fault.cause is not None:
+        found = was.gain(mended)
+        gains[fault.cause] = np.maximum(gains.get(fault.cause, found), found)
+    lasting = whole if fault.cause is Cause.INCIDENT else broken
+    before = mended if fault.cause is Cause.INCIDENT else was
+    best = retimed(Search(area, junction_id, lasting), plan, alone[Cause.CYCLE])
+    after = _lost(area, head.link_id, {junction_id: best}, lasting)
+    if fault.cause is None:
+        single = np.max([gains[cause] for cause in alone], axis=0)
+        gains[Cause.PLAN_OUT_OF_DATE] = was.gain(after) - np.maximum(single, 0.0)
+    gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, best, lasting)
+    gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
+    shares = shares_of(gains)
+    fits = BELIEVED[0] <= fit.ratio <= BELIEVED[1]
+    savable = float((before.area - after.area).mean()) if fits else 0.0
+    record = {
+        "head": head.link_id,
+        "junction_id": junction_id,
+        "junctions": list(area.junctions),
+        "window_s": list(area.window_s),
+        "bins": list(area.bins),
+        "seed": area.seed,
+        "vehicles": len(area.ways),
+        "hypotheses": dict(fit.scores),
+        "taken": {"name": fault.name, **fault.told},
+        "observed_s_per_veh": np.round(fit.observed_s, 1).tolist(),
+        "modelled_s_per_veh": np.round(fit.modelled_s, 1).tolist(),
+        "as_it_was_veh_h": np.round(was.area, 3).tolist(),
+        "mended_veh_h": np.round(mended.area, 3).tolist(),
+        "gains_veh_h": {c.value: np.round(g, 3).tolist() for c, g in gains.items()},
+        "plans": {c.value: plan_to_dict(p) for c, p in alone.items()},
+        "retimed": plan_to_dict(best),
+        "retimed_veh_h": np.round(after.area, 3).tolist(),
+        "savable_veh_h": round(savable, 3),
+        "runs": area.runs[0],
+    }
+    return Diagnosis(shares, savable, best, fit, record, _said(fit, shares, was.area, savable))
+
+
+@dataclass(frozen=True, eq=False)
+class _Lost:
+    """Vehicle-hours [draw] that are lost in the area, and on the head's own approach."""
+
+    area: np.ndarray
+    head: np.ndarray
+
+    def gain(self, other: _Lost) -> np.ndarray:
+        """What another run gives back: to the head, and not at the cost of others."""
+        return np.asarray(np.minimum(self.area - other.area, self.head - other.head))
+
+
+def _lost(
+    area: Area,
+    link_id: str,
+    plans: Mapping[str, SignalPlan] | None = None,
+    change: Change = as_it_is,
+) -> _Lost:
+    runs = [area.run(plans, change, draw) for draw in range(DRAWS)]
+    return _Lost(
+        np.array([r.measures.vehicle_delay_s.sum() / 3600 for r in runs]),
+        np.array([area.lost_on_veh_h(r, link_id) for r in runs]),
+    )
+
+
+def _unexplained_veh_h(fit: Fit) -> float:
+    """What was observed and no hypothesis explains, beyond the model's ordinary error."""
+    observed = float(fit.observed_s @ fit.flow_veh) / 3600
+    modelled = float(fit.modelled_s @ fit.flow_veh) / 3600
+    return max(0.0, observed * (1 - UNEXPLAINED_RATIO) - modelled)
+
+
+def _street_changes(area: Area, link_id: str) -> dict[Cause, Change]:
+    """Room without end downstream; and a bay of any length, where the head has one."""
+    streets, network = area.streets.streets, area.streets.network
+    start = streets.link_lane_start
+
+    def lanes(links: Sequence[str]) -> list[int]:
+        idxs = [network.link_idx[k] for k in links if k in network.link_idx]
+        return [lane for i in idxs for lane in range(int(start[i]), int(start[i + 1]))]
+
+    of_link, chains = area.city.streets.of_link, area.city.streets.links
+    onward = {k for n in network.successors[link_id] for k in (n, *chains[of_link[n]])}
+    onward -= set(chains[of_link[link_id]])
+    changes = {
+        Cause.SPILLBACK_FROM_ELSEWHERE: with_places(dict.fromkeys(lanes(sorted(onward)), ROOM))
+    }
+    chain = chains[of_link[link_id]]
+    if len(chain) > 1 and network.links[link_id].lane_count > network.links[chain[1]].lane_count:
+        changes[Cause.TURN_BAY_OR_LANE_USE] = with_places(dict.fromkeys(lanes([link_id]), ROOM))
+    return changes
+
+
+def _demand_gain(area: Area, junction_id: str, plan: SignalPlan, change: Change) -> np.ndarray:
+    """Vehicle-hours [draw] of jam left at a junction under its best plan, but not with fewer.
+
+    Waiting for an ordinary red is no jam.
+    """
+    ends = [a.link_id for a in area.city.network.approaches_at[junction_id]]
+    streets = area.city.streets
+    bins = slice(*area.bins)
+    veh = np.array([streets.flow_veh[streets.of_link[k], bins].sum() for k in ends])
+    fewer = area.thinned(1.0 - FEWER_RATIO)
+    found = []
+    for draw in range(DRAWS):
+        lost = area.lost_at_s(area.run({junction_id: plan}, change, draw), ends)
+        then = area.lost_at_s(area.run({junction_id: plan}, change, draw, fewer), ends)
+        found.append(np.maximum(lost - np.maximum(then, ORDINARY_S), 0.0) @ veh / 3600)
+    return np.array(found)
+
+
+def shares_of(gains: Mapping[Cause, np.ndarray]) -> tuple[CauseShare, ...]:
+    """Each cause's part of the sum of all gains [draw], the greatest first."""
+    floor = {c: np.maximum(g, 0.0) for c, g in gains.items()}
+    total = np.maximum(sum(floor.values(), np.zeros(1)), 1e-9)
+    found = []
+    for cause, gain in floor.items():
+        ratio = gain / total
+        mean = float(gain.mean() / total.mean())
+        if mean >= LEAST_SHARE:
+            low, high = float(ratio.min()), float(ratio.max())
+            found.append(CauseShare(cause, *(round(x, 3) for x in (mean, low, high))))
+    found.sort(key=lambda s: (-s.share_ratio * PREFERENCE.get(s.cause, 1.0), s.cause.value))
+    return tuple(found) or (CauseShare(Cause.UNKNOWN, 1.0, 1.0, 1.0),)
+
+
+def _said(fit: Fit, shares: Sequence[CauseShare], base: np.ndarray, savable: float) -> str:
+    told = ", ".join(
+        f"{s.cause.value} {s.share_ratio:.0%} [{s.low_ratio:.0%}, {s.high_ratio:.0%}]"
+        for s in shares[:3]
+    )
+    explained = f"the model explains {fit.ratio:.0%} of the delay observed"
+    if fit.taken.cause is not None:
+        explained += f" with {fit.taken.name}"
+    return (
+        f"{told}; {explained}; a retiming gives back {savable:.1f} of "
+        f"{float(base.mean()):.1f} veh-h around it"
+    )

@@ -59,8 +59,8 @@ def all_figures() -> dict[str, dict[str, Any]]:
         "map without bottlenecks": map_figure(network(), (), {}),
         "corridor": corridor_figure(SAVED),
         "corridor at free flow": corridor_figure(),
-        "pairs": paired_figure(runs),
-        "pairs without interval": paired_figure(replace(runs, change_ratio=None)),
+        "pairs": paired_figure(runs, of_medians=True),
+        "pairs without interval": paired_figure(replace(runs, change_ratio=None), of_medians=False),
     }
 
 
@@ -155,7 +155,7 @@ def test_two_bottlenecks_on_one_link_share_a_marker_that_names_both() -> None:
 
 def test_an_interval_that_crosses_zero_is_drawn_as_it_is() -> None:
     runs = Pairs((1, 2, 3), (50.0, 52.0, 51.0), (49.0, 53.0, 51.0), Interval95(0.0, -0.05, 0.05))
-    mark = paired_figure(runs)["data"][-1]
+    mark = paired_figure(runs, of_medians=True)["data"][-1]
     assert (mark["error_x"]["array"], mark["error_x"]["arrayminus"]) == ([5.0], [5.0])
 
 

@@ -243,7 +243,7 @@ def effect_page(request: Request, night_id: str, reader: Reader, desk: TheDesk) 
         reader,
         folder,
         world=runs,
-        figure=paired_figure(runs) if runs and runs.proposed_s_per_veh else None,
+        figure=paired_figure(runs, of_medians=False) if runs and runs.proposed_s_per_veh else None,
         comparison=effect.compare(desk.library, folder),
     )
 
@@ -287,7 +287,9 @@ def _ranked(desk: Desk, folder: NightFolder) -> list[tables.BottleneckRow]:
 
 
 def _paired(night: Night) -> dict[str, Any] | None:
-    return paired_figure(night.check) if night.check.proposed_s_per_veh else None
+    if not night.check.proposed_s_per_veh:
+        return None
+    return paired_figure(night.check, of_medians=True)
 
 
 def _tables_of_plans(night: Night) -> dict[str, Any]:

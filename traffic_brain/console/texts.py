@@ -466,7 +466,7 @@ WORDS: Mapping[str, Words] = {
     "board.no": Words("未涉及", "not touched"),
     "board.verdict": Words("评判", "Verdict"),
     "board.decision": Words("决定", "Decision"),
-    "board.effect": Words("效果", "Effect"),
+    "board.effect": Words("全网延误变化（仿真世界）", "Whole network, simulated world"),
     "board.unknown": Words("尚未测得", "not measured"),
     "board.again": Words("次夜再现", "found again"),
     # log

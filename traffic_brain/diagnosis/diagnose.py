@@ -134,7 +134,7 @@ def junction_indices(
 def _bottleneck(
     number: int, head: QueueHead, city: City, found: Diagnosis, index: JunctionIndex | None
 ) -> Bottleneck:
-    """``savable_veh_h`` is the area's: what a retiming gives back need not be the head's alone."""
+    """``savable_veh_h``: the head's part, in equal shares, of what its area gets back."""
     network, state = city.network, city.state
     redesign = (
         index is not None
@@ -156,7 +156,7 @@ def _bottleneck(
         passive_links=head.passive_links,
         delay_veh_h=round(head.delay_veh_h, 3),
         cause=found.cause,
-        savable_veh_h=round(min(max(found.savable_veh_h, 0.0), head.delay_veh_h), 3),
+        savable_veh_h=round(min(max(found.savable_ratio, 0.0), 1.0) * head.delay_veh_h, 3),
         evidence=evidence,
         shares=found.shares,
         tail_link=head.tail_link,

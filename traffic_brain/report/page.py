@@ -276,7 +276,7 @@ def _world_tile(world: Pairs | None) -> Tile:
 def _paired_figures(night: Night) -> dict[str, Figure]:
     runs = {"figure-check": night.check, "figure-world": night.world_runs}
     return {
-        name: paired_figure(found)
+        name: paired_figure(found, of_medians=name == "figure-check")
         for name, found in runs.items()
         if found and found.proposed_s_per_veh
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, median
 
 from traffic_brain.model.verdict import Interval95
 from traffic_brain.report.figures import GRID, INK, LINE, PAPER, Figure, layout
@@ -13,8 +13,12 @@ from traffic_brain.report.texts import Words, number, percent, words
 BETTER, WORSE = "#1f6fb5", "#d98a00"
 
 
-def paired_figure(runs: Pairs) -> Figure:
-    """Left, each seed under both plans; right, each seed's change and the interval of the mean."""
+def paired_figure(runs: Pairs, *, of_medians: bool) -> Figure:
+    """Left, each seed under both plans; right, each seed's change with its interval.
+
+    Args:
+        of_medians: the middle is the median, as the check decides by; else the mean.
+    """
     seeds, change_ratio = runs.seeds, runs.change_ratio
     in_service, proposed = runs.in_service_s_per_veh, runs.proposed_s_per_veh
     names = [words("verdict.in_service"), words("verdict.proposed")]
@@ -45,21 +49,23 @@ def paired_figure(runs: Pairs) -> Figure:
         "yaxis": "y2",
         "showlegend": False,
     }
-    data = [pairs, _means(in_service, proposed), dots]
+    name = words("verdict.median" if of_medians else "verdict.mean")
+    middle = median if of_medians else fmean
+    data = [pairs, _middles(middle(in_service), middle(proposed), name), dots]
     if change_ratio is not None:
-        data.append(_interval_mark(change_ratio))
+        data.append(_interval_mark(change_ratio, name))
     return {"data": data, "layout": _pairedlayout(names, labels)}
 
 
-def _means(in_service: Sequence[float], proposed: Sequence[float]) -> Figure:
-    means = [fmean(in_service), fmean(proposed)]
+def _middles(in_service_s: float, proposed_s: float, name: Words) -> Figure:
+    middles = [in_service_s, proposed_s]
     return {
         "type": "scatter",
         "mode": "lines+markers+text",
-        "name": words("verdict.mean"),
+        "name": name,
         "x": [0, 1],
-        "y": means,
-        "text": [f"<b>{number(means[0])}</b>", f"<b>{number(means[1])}</b>"],
+        "y": middles,
+        "text": [f"<b>{number(middles[0])}</b>", f"<b>{number(middles[1])}</b>"],
         "textposition": ["middle left", "middle right"],
         "line": {"color": INK, "width": 2.5},
         "marker": {"color": INK, "size": 10, "symbol": "diamond"},
@@ -68,7 +74,7 @@ def _means(in_service: Sequence[float], proposed: Sequence[float]) -> Figure:
     }
 
 
-def _interval_mark(change: Interval95) -> Figure:
+def _interval_mark(change: Interval95, name: Words) -> Figure:
     mean, low, high = (100 * v for v in (change.mean, change.low, change.high))
     errors = {
         "type": "data",
@@ -79,7 +85,7 @@ def _interval_mark(change: Interval95) -> Figure:
     return {
         "type": "scatter",
         "mode": "markers+text",
-        "name": words("verdict.mean"),
+        "name": name,
         "x": [mean],
         "y": [-0.2],
         "text": [f"<b>{percent(change.mean, signed=True)}</b>"],

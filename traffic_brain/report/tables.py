@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,8 +273,14 @@ def world_facts(night: Night) -> list[tuple[Words, str]]:
 
 
 def facts(values: Row) -> list[tuple[Words, str]]:
-    """A flat JSON object as (name, value) lines."""
-    return [(code_words("fact", name), _fact(value)) for name, value in values.items()]
+    """A JSON object as (name, value) lines; objects in it are told field by field."""
+    found: list[tuple[Words, str]] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found += facts(value)
+        else:
+            found.append((code_words("fact", name), _fact(value)))
+    return found
 
 
 def _plan_row(
@@ -333,4 +339,6 @@ def _fact(value: Any) -> str:
         return number(value, 0 if value.is_integer() else 2)
     if isinstance(value, int):
         return number(value, 0)
+    if isinstance(value, list | tuple):
+        value = "; ".join(map(str, value)) or None
     return "–" if value is None else str(value)

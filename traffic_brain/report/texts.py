@@ -381,6 +381,7 @@ WORDS: Mapping[str, Words] = {
         "延误变化（%），负值为改善", "Change of delay (%), below zero is better"
     ),
     "verdict.mean": Words("均值", "Mean"),
+    "verdict.median": Words("中位数", "Median"),
     "verdict.seed": Words("种子 {seed}", "Seed {seed}"),
     "verdict.each_seed": Words("每个种子", "Each seed"),
     "verdict.no_pairs": Words("没有配对仿真可显示。", "There are no paired runs to show."),
@@ -420,6 +421,24 @@ WORDS: Mapping[str, Words] = {
         "仿真延误，现行方案（秒/车）", "Simulated delay, plans in service (s per vehicle)"
     ),
     "fact.vehicles_rebuilt": Words("重建的车辆数", "Vehicles rebuilt"),
+    "fact.vehicles_simulated": Words("仿真的车辆数（中位数）", "Vehicles simulated (median)"),
+    "fact.links_compared": Words("比较的路段数", "Links compared"),
+    "fact.movements_counted": Words("有计数的流向数", "Movements counted"),
+    "fact.good_geh_ratio": Words("流量 GEH < 5 的比例", "Share of flows with GEH < 5"),
+    "fact.worst_geh": Words("最大 GEH", "Worst GEH"),
+    "fact.near_time_ratio": Words(
+        "行程时间相差 15 % 以内的路段比例", "Share of links with travel time within 15 %"
+    ),
+    "fact.time_ratio": Words("仿真与观测行程时间之比", "Simulated over observed time on links"),
+    "fact.runs": Words("仿真次数", "Runs"),
+    "fact.problems": Words("未满足的要求", "Not met"),
+    "fact.min_gap_m": Words("驾驶员：静止车距（米）", "Drivers: gap when standing (m)"),
+    "fact.tau_s": Words("驾驶员：跟车时距（秒）", "Drivers: time to the one before (s)"),
+    "fact.least_good_geh_ratio": Words(
+        "要求：GEH < 5 的比例不低于", "Asked: least share of GEH < 5"
+    ),
+    "fact.most_time_ratio": Words("要求：行程时间之比不高于", "Asked: most of that ratio of times"),
+    "fact.vehicles_ratio": Words("要求：车辆数相差不超过", "Asked: vehicles differ by at most"),
     "fact.yellow_min_s": Words("最短黄灯（秒）", "Shortest yellow (s)"),
     "fact.yellow_max_s": Words("最长黄灯（秒）", "Longest yellow (s)"),
     "fact.green_min_s": Words("最短绿灯（秒）", "Shortest green (s)"),
@@ -441,6 +460,11 @@ WORDS: Mapping[str, Words] = {
     "safety.passed": Words(
         "{plans} 个方案全部通过，没有违反任何规则。",
         "All {plans} plans are certified; none breaks a rule.",
+    ),
+    "safety.none_new": Words(
+        "{plans} 个方案没有新增违规；沿用现行方案已有的违规见下表“沿用”一列。",
+        "None of the {plans} plans breaks a rule anew; what the plans in service break already, "
+        "some go on breaking: see “inherited” below.",
     ),
     "safety.limits": Words("采用的限值", "Limits applied"),
     "safety.inherited": Words("现行方案遗留的问题", "Inherited from the plans in service"),
@@ -580,9 +604,9 @@ WORDS: Mapping[str, Words] = {
     ),
     "definition.interval": Words("95 % 区间", "95 % interval"),
     "definition.interval.is": Words(
-        "配对均值的双侧置信区间；区间全部低于零才建议下发。",
-        "Two-sided confidence interval of the paired mean; plans are deployed only when all of it "
-        "lies below zero.",
+        "双侧置信区间：评判取配对变化的中位数，城市实况取均值；评判的区间全部低于零才建议下发。",
+        "Two-sided confidence interval: of the median paired change in the check, of the mean in "
+        "the world; plans are deployed only when all of the check's lies below zero.",
     ),
     "definition.bottleneck": Words("堵点", "Bottleneck"),
     "definition.bottleneck.is": Words(

@@ -58,7 +58,8 @@ UNEXPLAINED_RATIO = 0.35
 class Diagnosis:
     """The causes of one bottleneck, and the record from which they can be driven again.
 
-    savable_veh_h: of the best retiming found, over the bins looked at; best_plan: that plan.
+    savable_veh_h: of the best retiming found, in the area and over the bins looked at; best_plan:
+    that plan. savable_ratio: of what the area loses.
     """
 
     shares: tuple[CauseShare, ...]
@@ -67,6 +68,7 @@ class Diagnosis:
     fit: Fit | None
     record: Mapping[str, Any]
     evidence: str
+    savable_ratio: float = 0.0
 
     @property
     def cause(self) -> Cause:
@@ -207,7 +209,9 @@ def _counterfactuals(
         "savable_veh_h": round(savable, 3),
         "runs": area.runs[0],
     }
-    return Diagnosis(shares, savable, best, fit, record, _said(fit, shares, was.area, savable))
+    lost = float(before.area.mean())
+    said = _said(fit, shares, was.area, savable)
+    return Diagnosis(shares, savable, best, fit, record, said, savable / lost if lost else 0.0)
 
 
 @dataclass(frozen=True, eq=False)

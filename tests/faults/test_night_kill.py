@@ -41,6 +41,8 @@ screen_seeds = 1
 more_seeds = 0
 last_seeds = 0
 stress_seeds = 1
+calm_seeds = 1
+transition_seeds = 1
 """
 """As few simulations as still make a verdict."""
 

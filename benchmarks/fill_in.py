@@ -56,7 +56,7 @@ def los_loop(folder: Path) -> Feed:
     table = pd.read_csv(folder / "los_speed.csv")
     near = pd.read_csv(folder / "los_adj.csv", header=None).to_numpy(dtype=np.float64)
     stations = [str(name) for name in table.columns]
-    network = _one_link_each(stations)
+    network = one_link_each(stations)
     read = []
     values = table.to_numpy(dtype=np.float64) * KMH_PER_MPH
     for day, rows in _days(values, date(2012, 3, 5)):
@@ -82,7 +82,7 @@ def pems_i5n(folder: Path) -> Feed:
     table = table[table["is_observed"] == 1]
     chain = pd.read_csv(folder / "detector_chain_fd.csv").sort_values("milepost")
     stations = [str(name) for name in chain["station_id"]]
-    network = _one_link_each(stations)
+    network = one_link_each(stations)
     local = pd.to_datetime(table["timestamp"].str.rstrip("Z"))
     read = []
     for name, rows in table.groupby(local.dt.date):
@@ -121,7 +121,7 @@ def pems_i5n(folder: Path) -> Feed:
     return Feed(np.concatenate(read, axis=1), np.exp(-np.abs(km[:, None] - km[None]) / 5.0))
 
 
-def _one_link_each(stations: Sequence[str]) -> RoadNetwork:
+def one_link_each(stations: Sequence[str]) -> RoadNetwork:
     """A network that only knows the stations' names: the readers look up no more."""
     links = {
         name: Link(

@@ -16,12 +16,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.fill_in import BINS_PER_DAY, TIME, los_loop
+from benchmarks.fill_in import BINS_PER_DAY, TIME, los_loop, one_link_each
 from traffic_brain.clock import TIME_ZONE
 from traffic_brain.diagnosis.speed_drops import Stations, in_a_row
 from traffic_brain.feeds import internet
 from traffic_brain.feeds.tables import Quarantine
-from traffic_brain.model.network import Link, RoadNetwork
+from traffic_brain.model.network import RoadNetwork
 
 DATA = Path(__file__).parents[2] / "shared/data"
 BIN_S = 300
@@ -59,7 +59,7 @@ def read_pems(folder: Path) -> Roads:
     chain = pd.read_csv(folder / "detector_chain_fd.csv")
     names = [str(name) for name in chain["station_id"]]
     stations = in_a_row(names, chain["x_km"].to_numpy(dtype=np.float64))
-    network = _one_link_each(stations.names)
+    network = one_link_each(stations.names)
     table = pd.read_csv(folder / "train_detector_states_3days.csv.gz")
     table = table[table["is_observed"] == 1]
     days = {}
@@ -91,23 +91,3 @@ def _read_day(rows: pd.DataFrame, day: date, network: RoadNetwork) -> np.ndarray
     idx = [network.link_idx[i] for i in found["link_id"]]
     speeds[idx, (found["time_s"].to_numpy() // BIN_S).astype(np.int64)] = found["speed_mps"] * 3.6
     return speeds
-
-
-def _one_link_each(names: tuple[str, ...]) -> RoadNetwork:
-    """A network that only knows the stations' names: the reader looks up no more."""
-    links = {
-        name: Link(
-            link_id=name,
-            from_node=f"{name}.a",
-            to_node=f"{name}.b",
-            length_m=500.0,
-            free_flow_speed_mps=29.0,
-            lane_count=1,
-            road_class="highway.motorway",
-            name=name,
-            shape=((0.0, 0.0), (500.0, 0.0)),
-            car_lanes=(0,),
-        )
-        for name in names
-    }
-    return RoadNetwork("stations", links, (), {}, {})

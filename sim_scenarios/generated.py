@@ -84,7 +84,7 @@ def build(city: GeneratedCity, folder: Path) -> Path:
 
 
 def _write_trips(city: GeneratedCity, net: Path, path: Path) -> None:
-    sources, sinks = _ends_of_streets(net)
+    sources, sinks = ends_of_streets(net)
     rng = np.random.default_rng(city.seed)
     pull = {node: float(rng.lognormal(0.0, SPREAD_OF_PULL)) for node in sorted(sources)}
     pairs = [(a, b) for a in sorted(sources) for b in sorted(sinks) if a != b]
@@ -109,7 +109,7 @@ def _write_trips(city: GeneratedCity, net: Path, path: Path) -> None:
     _write(root, path)
 
 
-def _ends_of_streets(net: Path) -> tuple[dict[str, str], dict[str, str]]:
+def ends_of_streets(net: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Edges that enter and edges that leave the city, by their outer node."""
     ends: set[str] = set()
     ways = []

@@ -19,10 +19,10 @@ import numpy as np
 
 from network_data.city import load_city
 from network_data.importers import import_any
-from network_data.importers.sumo.programs import elements
 from network_data.sumo_tools import run_tool
 from optimizers.params import OptimizeParams
 from optimizers.solve import optimize
+from sim_scenarios.generated import ends_of_streets
 from sim_scenarios.outputs import summarise
 from sim_scenarios.programs import write_programs
 from sim_scenarios.run import RunRequest, run
@@ -271,7 +271,7 @@ def _choose_plans(made: Ready) -> None:
 
 def _write_trips(grid: Grid, net: Path, path: Path, seed: int) -> None:
     """Trips between the ends of the streets; a day differs from the next in who drives when."""
-    sources, sinks = _ends_of_streets(net)
+    sources, sinks = ends_of_streets(net)
     pulls = np.random.default_rng(grid.pull_seed)
     pull = {node: float(pulls.lognormal(0.0, SPREAD_OF_PULL)) for node in sorted(sources)}
     pairs = [(a, b) for a in sorted(sources) for b in sorted(sinks) if a != b]
@@ -287,17 +287,3 @@ def _write_trips(grid: Grid, net: Path, path: Path, seed: int) -> None:
         told = {"id": f"t{i}", "type": "car", "depart": f"{at_s:.1f}", **ends}
         ET.SubElement(root, "trip", told, departLane="best", departSpeed="max")
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
-
-
-def _ends_of_streets(net: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Edges that enter and edges that leave the city, by their outer node."""
-    ends: set[str] = set()
-    ways = []
-    for element in elements(net, ends_of=frozenset({"edge", "junction"})):
-        if element.get("type") == "dead_end":
-            ends.add(element.attrib["id"])
-        elif element.get("from"):
-            ways.append((element.attrib["id"], element.attrib["from"], element.attrib["to"]))
-    sources = {start: edge for edge, start, _ in ways if start in ends}
-    sinks = {end: edge for edge, _, end in ways if end in ends}
-    return sources, sinks

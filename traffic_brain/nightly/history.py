@@ -6,10 +6,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from traffic_brain.deployment.about import city_digest
+from traffic_brain.fusion.day_types import Calendar
 from traffic_brain.nightly.manifest import MANIFEST
 
 LONGEST = timedelta(days=28)
-SATURDAY = 5
+USUAL = Calendar()
 
 
 def earlier_states(night: Path, city: Path, most: int) -> list[Path]:
@@ -38,6 +39,6 @@ def _is_like(folder: Path, today: date) -> bool:
         return False
     if not today - LONGEST <= day < today:
         return False
-    if (day.weekday() >= SATURDAY) != (today.weekday() >= SATURDAY):
+    if USUAL.type_of(day) != USUAL.type_of(today):
         return False
     return all((folder / stage / MANIFEST).is_file() for stage in ("city", "state"))

@@ -13,10 +13,11 @@ from tests.unit.effect_city import JUNCTIONS, MONDAYS, street, week, write_city,
 from tests.unit.hand_made import two_stage_plan
 from traffic_brain.cli import main
 from traffic_brain.diagnosis.effect.change import Finding, holm
-from traffic_brain.diagnosis.effect.days import Day, read_calendar, read_days, same_timing
+from traffic_brain.diagnosis.effect.days import Day, read_days, same_timing
 from traffic_brain.diagnosis.effect.evaluate import Effect, evaluate
 from traffic_brain.diagnosis.effect.units import catchments, junction_units, neighbours
 from traffic_brain.errors import ConfigurationError, DataRefused
+from traffic_brain.fusion.day_types import read_calendar
 from traffic_brain.model.findings import Corridor
 
 TREATED = ("j10", "j11", "j12")
@@ -103,7 +104,7 @@ def test_a_calendar_parts_the_days(sides: dict[str, list[Day]], tmp_path: Path) 
     assert found.kinds["2026-03-02"].weather == "rain"
     assert found.together.finding is Finding.BETTER
     calendar.write_text("service_day,day_type\nsoon,working\n2026-03-02,\n", encoding="utf-8")
-    with pytest.raises(DataRefused, match=r"line 2.*line 3"):
+    with pytest.raises(DataRefused, match=r"'soon'.*2026-03-02"):
         read_calendar(calendar)
 
 
@@ -180,7 +181,7 @@ def test_refusals(sides: dict[str, list[Day]], tmp_path: Path) -> None:
         compared(sides["before"], sides["before"], treated=["zz"])
     with pytest.raises(DataRefused, match="no junction ran another plan"):
         compared(sides["before"], sides["after"])
-    with pytest.raises(ConfigurationError, match="no state folder"):
+    with pytest.raises(ConfigurationError, match="is not a state folder, and holds none"):
         read_days(tmp_path, street())
 
 

@@ -25,12 +25,7 @@ if TYPE_CHECKING:
     "[default: those whose running plans differ between BEFORE and AFTER]",
 )
 @click.option("--junction", "junctions", multiple=True, help="A treated junction; repeatable.")
-@click.option(
-    "--calendar",
-    type=options.FOLDER,
-    help="CSV with service_day, day_type and, if known, weather: only days of one kind are "
-    "compared.  [default: Monday to Friday, other days]",
-)
+@options.calendar
 @click.option(
     "--report",
     type=options.FOLDER,
@@ -83,9 +78,10 @@ def effect_stage(
 ) -> Stage:
     """States of two sides into the effect of what was changed between them."""
     from network_data.city import load_city
-    from traffic_brain.diagnosis.effect.days import read_calendar, read_days
+    from traffic_brain.diagnosis.effect.days import read_days
     from traffic_brain.diagnosis.effect.evaluate import evaluate, package_junctions, read_corridors
     from traffic_brain.diagnosis.effect.page import write_effect
+    from traffic_brain.fusion.day_types import Calendar, read_calendar
     from traffic_brain.nightly.runner import Stage
     from traffic_brain.progress import Progress
 
@@ -97,13 +93,13 @@ def effect_stage(
         days_after = read_days(after, network)
         progress(0.9, "comparing")
         treated = {*junctions, *(package_junctions(package) if package else ())}
-        kinds = read_calendar(calendar) if calendar else {}
+        known = read_calendar(calendar) if calendar else Calendar()
         found = evaluate(
             network,
             days_before,
             days_after,
             treated=treated,
-            calendar=kinds,
+            calendar=known,
             corridors=read_corridors(report) if report else (),
         )
         return write_effect(found, folder)

@@ -37,3 +37,10 @@ history = click.option(
     multiple=True,
     help="STATE of an earlier day whose traffic counts as well; several times, the latest first.",
 )
+calendar = click.option(
+    "--calendar",
+    type=FOLDER,
+    help="TOML with a table for each day that is not what its weekday says: [2026-10-01], below it "
+    'day_type = "holiday", weather = "rain"; or CSV with service_day, day_type, weather.  '
+    "[default: working from Monday to Friday, free on other days]",
+)

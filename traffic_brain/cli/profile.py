@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     "--day",
     help="The day to expect, as YYYY-MM-DD.  [default: the day after the last of STATES]",
 )
-@click.option(
-    "--calendar",
-    type=options.FOLDER,
-    help="TOML with a table for each day that is not what its weekday says: [2026-10-01], below it "
-    'day_type = "holiday", weather = "rain"; or CSV with service_day, day_type, weather.  '
-    "[default: working from Monday to Friday, free on other days]",
-)
+@options.calendar
 @options.as_json
 def command(
     city: Path,

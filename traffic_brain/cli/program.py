@@ -17,6 +17,7 @@ COMMANDS = (
     "profile",
     "diagnose",
     "optimize",
+    "schedule",
     "check",
     "verify",
     "package",

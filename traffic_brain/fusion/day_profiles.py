@@ -163,13 +163,14 @@ def profiles(
 
 
 def state_folders(folder: Path) -> list[Path]:
-    """The folder itself if it is a state, else the state folders in it, in the order of names.
+    """The folder itself if it is a state, else those in it, or in its nights, by name.
 
     Raises:
-        ConfigurationError: it is neither.
+        ConfigurationError: there is none.
     """
     inside = sorted(path.parent for path in folder.glob(f"*/{LINKS.file}"))
-    found = [folder] if (folder / LINKS.file).is_file() else inside
+    of_nights = sorted(path.parent for path in folder.glob(f"*/state/{LINKS.file}"))
+    found = [folder] if (folder / LINKS.file).is_file() else [*inside, *of_nights]
     if not found:
         raise _no_state(folder, LINKS.file)
     return found
@@ -196,7 +197,7 @@ def _service_day(folder: Path) -> date:
 
 def _no_state(folder: Path, lacking: str) -> ConfigurationError:
     return ConfigurationError(
-        f"{folder} is not a state folder (no {lacking} that can be read)",
+        f"{folder} is not a state folder, and holds none (no {lacking} that can be read)",
         "make one with: traffic-brain fuse CITY FEEDS STATE",
     )
 

@@ -5,7 +5,6 @@ A side of the comparison is one state folder, or a folder with a state folder fo
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections import Counter
@@ -19,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from traffic_brain.errors import ConfigurationError, DataRefused
+from traffic_brain.errors import DataRefused
+from traffic_brain.fusion.day_profiles import state_folders
 from traffic_brain.model.documents import plans_from_json
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.signals import SignalPlan
@@ -60,14 +60,6 @@ class Day:
     odd_hours: tuple[OddHours, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DayKind:
-    """What makes days alike: working or free, and the weather where a calendar tells it."""
-
-    day_type: str
-    weather: str = ""
-
-
 def read_days(folder: Path, network: RoadNetwork) -> list[Day]:
     """All state folders in ``folder`` (or ``folder`` itself), by service day.
 
@@ -76,14 +68,8 @@ def read_days(folder: Path, network: RoadNetwork) -> list[Day]:
         DataRefused: some cannot be read, belong to another network, or are of the same day; all
             problems at once.
     """
-    found = state_folders(folder)
-    if not found:
-        raise ConfigurationError(
-            f"there is no state folder in {folder}",
-            "make one for each day with: traffic-brain fuse CITY FEEDS STATE",
-        )
     days, problems = [], []
-    for one in found:
+    for one in state_folders(folder):
         try:
             days.append(_read_day(one, network))
         except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
@@ -99,58 +85,6 @@ def read_days(folder: Path, network: RoadNetwork) -> list[Day]:
             problems,
         )
     return sorted(days, key=lambda day: day.service_day)
-
-
-def state_folders(folder: Path) -> list[Path]:
-    """``folder`` itself where it is a state; else its children, or their ``state`` (nights)."""
-    if (folder / LINK_STATE).is_file():
-        return [folder]
-    children = sorted(p for p in folder.glob("*") if p.is_dir()) if folder.is_dir() else []
-    found = [p if (p / LINK_STATE).is_file() else p / "state" for p in children]
-    return [p for p in found if (p / LINK_STATE).is_file()]
-
-
-def read_calendar(path: Path) -> dict[str, DayKind]:
-    """Kinds of days from a CSV file with columns service_day, day_type and, if known, weather.
-
-    Raises:
-        DataRefused: a column is missing, or a row cannot be used; all rows at once.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataRefused(
-            f"the calendar {path} cannot be read", "write it as CSV in UTF-8", [str(error)]
-        ) from error
-    kinds: dict[str, DayKind] = {}
-    problems = []
-    for number, row in enumerate(rows, start=2):
-        try:
-            day = date.fromisoformat((row.get("service_day") or "").strip()).isoformat()
-        except ValueError:
-            problems.append(f"line {number}: service_day is not a date like 2026-03-02")
-            continue
-        kind = DayKind((row.get("day_type") or "").strip(), (row.get("weather") or "").strip())
-        if not kind.day_type:
-            problems.append(f"line {number}: day_type is empty")
-        if kinds.setdefault(day, kind) != kind:
-            problems.append(f"line {number}: {day} stands there twice")
-    if problems or not rows:
-        raise DataRefused(
-            f"the calendar {path} cannot be used",
-            "give a CSV file with the columns service_day, day_type, weather",
-            problems or ["no row"],
-        )
-    return kinds
-
-
-def kind_of(service_day: str, calendar: Mapping[str, DayKind]) -> DayKind:
-    """The calendar's word, else ``working`` from Monday to Friday and ``free`` on other days."""
-    if service_day in calendar:
-        return calendar[service_day]
-    free = date.fromisoformat(service_day).isoweekday() > 5
-    return DayKind("free" if free else "working")
 
 
 def same_timing(a: SignalPlan | None, b: SignalPlan | None) -> bool:

@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
 
 from traffic_brain.diagnosis.effect.change import Change, Comparison, holm
 from traffic_brain.diagnosis.effect.corridors import CorridorChange, corridor_changes
-from traffic_brain.diagnosis.effect.days import Day, DayKind, kind_of, same_timing
+from traffic_brain.diagnosis.effect.days import Day, same_timing
 from traffic_brain.diagnosis.effect.units import junction_units, odd_bins, usable_days
 from traffic_brain.errors import DataRefused
+from traffic_brain.fusion.day_types import Calendar, DayType
 from traffic_brain.model.documents import corridor_from_dict, plans_from_dict
 from traffic_brain.model.findings import Corridor
 from traffic_brain.model.network import RoadNetwork
@@ -33,7 +35,7 @@ class Effect:
 
     days_before: tuple[str, ...]
     days_after: tuple[str, ...]
-    kinds: Mapping[str, DayKind]
+    kinds: Mapping[str, DayType]
     days_left_out: Mapping[str, str]
     """Day -> why."""
     bins_left_out: Mapping[str, int]
@@ -52,7 +54,7 @@ def evaluate(
     after: Sequence[Day],
     *,
     treated: Iterable[str] = (),
-    calendar: Mapping[str, DayKind] | None = None,
+    calendar: Calendar | None = None,
     corridors: Iterable[Corridor] = (),
 ) -> Effect:
     """Compare the days after with those before.
@@ -79,7 +81,8 @@ def evaluate(
         )
     days = [*sides[0], *sides[1]]
     units = junction_units(network, days)
-    kinds = {d.service_day: kind_of(d.service_day, calendar or {}) for d in days}
+    known = calendar or Calendar()
+    kinds = {d.service_day: known.type_of(date.fromisoformat(d.service_day)) for d in days}
     order = list(dict.fromkeys(kinds.values()))
     number = {name: i for i, name in enumerate(units.names)}
     members = sorted(number[j] for j in chosen if j in number)

@@ -97,8 +97,7 @@ def page(effect: Effect) -> Iterator[str]:
     days: Sequence[str] = (*effect.days_before, *effect.days_after)
     for day, contrast in zip(days, change.contrasts, strict=False):
         kind = effect.kinds[day]
-        told = f"{kind.day_type} {kind.weather}".strip()
-        yield f"| {day} | {_cell(told)} | {_percent_of_log(contrast)} |"
+        yield f"| {day} | {_cell(str(kind))} | {_percent_of_log(contrast)} |"
     yield ""
     yield (
         "延误变化 = 处理路口 − 对照路口（双重差分），区间 95%。 "

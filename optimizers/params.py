@@ -27,6 +27,8 @@ class OptimizeParams:
     offsets_across_cycles: signals with half a cycle, or another whole part of it, are coordinated
         with those that run all of it; else every cycle for itself.
     free_protections: the refinement may let a turn go as a permitted one that is protected today.
+    max_changes: junctions whose plans may change; 0: all. The front of what one change more brings
+        is told beside the candidates.
     """
 
     common_cycles_s: tuple[int, ...] = (60, 70, 80, 90, 100, 110, 120)
@@ -40,24 +42,39 @@ class OptimizeParams:
     offset_gain_ratio: float = 0.002
     offsets_across_cycles: bool = False
     free_protections: bool = False
+    max_changes: int = 0
 
     def __post_init__(self) -> None:
-        problems = []
-        if not all(20 <= c <= 300 for c in (*self.common_cycles_s, *self.local_cycles_s)):
-            problems.append("every cycle must lie between 20 and 300 s")
-        if not 0.5 <= self.demand_reserve_ratio <= 2.0:
-            problems.append("demand_reserve_ratio must lie between 0.5 and 2")
-        if not 0.3 <= self.progression_ratio <= 1.2:
-            problems.append("progression_ratio must lie between 0.3 and 1.2")
-        if self.max_candidates < 1:
-            problems.append("max_candidates must be at least 1")
-        if not 0.0 <= self.offset_work < inf:
-            problems.append("offset_work must not be below 0")
-        if not (0.0 <= self.offset_gap_ratio < 1.0 and 0.0 <= self.offset_gain_ratio < 1.0):
-            problems.append("offset_gap_ratio and offset_gain_ratio must lie between 0 and 1")
-        if self.refine_evaluations < 0:
-            problems.append("refine_evaluations must not be below 0")
-        if self.free_protections and not self.refine_evaluations:
-            problems.append("free_protections needs refine_evaluations")
+        rules = (
+            (
+                all(20 <= c <= 300 for c in (*self.common_cycles_s, *self.local_cycles_s)),
+                "every cycle must lie between 20 and 300 s",
+            ),
+            (
+                0.5 <= self.demand_reserve_ratio <= 2.0,
+                "demand_reserve_ratio must lie between 0.5 and 2",
+            ),
+            (
+                0.3 <= self.progression_ratio <= 1.2,
+                "progression_ratio must lie between 0.3 and 1.2",
+            ),
+            (self.max_candidates >= 1, "max_candidates must be at least 1"),
+            (0.0 <= self.offset_work < inf, "offset_work must not be below 0"),
+            (
+                0.0 <= self.offset_gap_ratio < 1.0 and 0.0 <= self.offset_gain_ratio < 1.0,
+                "offset_gap_ratio and offset_gain_ratio must lie between 0 and 1",
+            ),
+            (self.refine_evaluations >= 0, "refine_evaluations must not be below 0"),
+            (
+                not self.free_protections or self.refine_evaluations > 0,
+                "free_protections needs refine_evaluations",
+            ),
+            (self.max_changes >= 0, "max_changes must not be below 0"),
+            (
+                not (self.max_changes and self.refine_evaluations),
+                "the refinement changes all junctions: refine_evaluations or max_changes, not both",
+            ),
+        )
+        problems = [words for holds, words in rules if not holds]
         if problems:
             raise ConfigurationError("; ".join(problems), "mend the optimise settings")

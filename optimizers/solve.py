@@ -12,6 +12,7 @@ import numpy as np
 
 from network_data.city import load_city
 from optimizers.city_offsets.result import CityOffsets
+from optimizers.few_changes import Step, applied, few_changes, front
 from optimizers.least_delay import Streets, least_delay, offset_effect, offsets_dict
 from optimizers.offsets import Feed, clusters, movement_feeds
 from optimizers.params import OptimizeParams
@@ -21,7 +22,14 @@ from optimizers.short_links import (
     shortest_worthwhile,
     turns_after_short_links,
 )
-from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, junction_problem
+from optimizers.splits import (
+    JunctionProblem,
+    Splits,
+    best_cycle,
+    best_splits,
+    delay_of,
+    junction_problem,
+)
 from optimizers.waves import Wave, coordinate
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.fusion.pooled import pooled
@@ -49,6 +57,8 @@ class Candidate:
     delay_s_per_veh: float
     offsets: tuple[CityOffsets, ...] = ()
     """What is proved about the offsets of least delay, one for each cycle; else empty."""
+    steps: tuple[Step, ...] = ()
+    """Junctions in the order in which changing them saves most, where few may change."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,9 @@ def solve(problem: City, params: OptimizeParams, progress: Progress = silent) ->
     candidates += _kept_cycles(problem, params)
     candidates += _local(problem, params)
     safe = _varied([c for c in candidates if not _violations(c, problem)])
+    if params.max_changes:
+        progress(0.95, f"the {params.max_changes} changes that save most")
+        return _few_changes(safe, problem, params)
     if params.refine_evaluations:
         progress(0.95, "refining jointly on the queue model")
         safe = [*_refined(safe, problem, params), *safe]
@@ -157,6 +170,34 @@ def _refined(
         if one.delay_s_per_veh < one.started_at_s_per_veh
     ]
     return [candidate for candidate in refined if not _violations(candidate, problem)]
+
+
+def _few_changes(
+    candidates: Sequence[Candidate], problem: City, params: OptimizeParams
+) -> list[Candidate]:
+    """As few changes as asked for: with any of the candidates' plans, and with cycles as today."""
+    streets = Streets(problem.network, problem.feeds, problem.demand_vph)
+    today = {j: junction.plan for j, junction in problem.problems.items()}
+    kept = [c for c in candidates if c.candidate_id.startswith("kept-")]
+    found = []
+    for name, words, chosen in (("few", "any plan", candidates), ("few-kept", "cycles kept", kept)):
+        alternatives = [candidate.plans for candidate in chosen]
+        steps = few_changes(problem.problems, streets, alternatives, params.max_changes)
+        plans = _named(applied(today, steps), f"{problem.state.service_day}-{name}")
+        delay = sum(delay_of(problem.problems[j], plan) for j, plan in plans.items())
+        delay += offset_effect(plans, streets, params)
+        found.append(
+            Candidate(
+                name,
+                f"{sum(len(s.plans) for s in steps)} changes that save most, {words}",
+                plans,
+                (),
+                delay / problem.vehicles_per_h * 3600,
+                steps=steps,
+            )
+        )
+    safe = [candidate for candidate in found if not _violations(candidate, problem)]
+    return _varied([candidate for candidate in safe if candidate.steps])
 
 
 def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -421,6 +462,7 @@ def _candidate_dict(
         "plans": [plan_to_dict(candidate.plans[j]) for j in proposed],
         "corridors": [_wave_dict(w) for w in candidate.waves],
         **offsets_dict(candidate.offsets),
+        **({"front": front(candidate.steps)} if candidate.steps else {}),
     }
 
 

@@ -32,6 +32,14 @@ from traffic_brain.cli import options, output
     is_flag=True,
     help="With --refine: a turn that is protected today may become a permitted one.",
 )
+@click.option(
+    "--max-changes",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="K",
+    help="Change K junctions at the most: those that save most, with the front of what one more "
+    "brings.  [default: all that may be retimed]",
+)
 @options.history
 @options.seed
 @options.as_json
@@ -43,6 +51,7 @@ def command(
     report: Path | None,
     refine: int,
     free_protections: bool,
+    max_changes: int,
     history: tuple[Path, ...],
     seed: int,
     as_json: bool,
@@ -52,7 +61,9 @@ def command(
     from traffic_brain.nightly.runner import Nobody, run_stage
     from traffic_brain.nightly.stages import diagnose_stage, optimize_stage
 
-    params = OptimizeParams(refine_evaluations=refine, free_protections=free_protections)
+    params = OptimizeParams(
+        refine_evaluations=refine, free_protections=free_protections, max_changes=max_changes
+    )
     with tempfile.TemporaryDirectory() as temporary:
         if report is None:
             report = Path(temporary, "diagnosis")

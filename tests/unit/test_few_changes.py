@@ -1,0 +1,88 @@
+"""The few changes that bring most, against every choice there is, and on a city."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from optimizers.few_changes import applied, few_changes, front
+from optimizers.least_delay import Streets, offset_effect
+from optimizers.params import OptimizeParams
+from optimizers.solve import City, read_problem, solve
+from optimizers.splits import delay_of
+from tests.unit.short_night import ShortNight
+from traffic_brain.cli import main
+from traffic_brain.errors import ConfigurationError
+from traffic_brain.model.signals import SignalPlan
+
+FEW = OptimizeParams(common_cycles_s=(60, 80), local_cycles_s=(50, 70), offset_work=0.1)
+
+
+@pytest.fixture(scope="module")
+def problem(short_night: ShortNight) -> City:
+    return read_problem(short_night.city, short_night.state, short_night.diagnosis, FEW, 1)
+
+
+@pytest.fixture(scope="module")
+def alternatives(problem: City) -> list[dict[str, SignalPlan]]:
+    return [dict(candidate.plans) for candidate in solve(problem, FEW)]
+
+
+def _delay(problem: City, plans: dict[str, SignalPlan]) -> float:
+    streets = Streets(problem.network, problem.feeds, problem.demand_vph)
+    own = sum(delay_of(problem.problems[j], plan) for j, plan in plans.items())
+    return own + offset_effect(plans, streets, FEW)
+
+
+def test_what_is_told_to_be_saved_is_saved(
+    problem: City, alternatives: list[dict[str, SignalPlan]]
+) -> None:
+    streets = Streets(problem.network, problem.feeds, problem.demand_vph)
+    today = {j: junction.plan for j, junction in problem.problems.items()}
+    steps = few_changes(problem.problems, streets, alternatives, len(today))
+    assert steps
+    for n, step in enumerate(steps):
+        before, after = applied(today, steps[:n]), applied(today, steps[: n + 1])
+        saved = _delay(problem, before) - _delay(problem, after)
+        assert step.saved_veh_h_per_h == pytest.approx(saved, abs=1e-6)
+        assert step.moved_s > 0
+    told = front(steps)
+    assert [row["junctions_touched"] for row in told] == list(
+        itertools.accumulate(len(step.plans) for step in steps)
+    )
+    assert _delay(problem, applied(today, steps)) <= 1.01 * min(
+        _delay(problem, plans) for plans in alternatives
+    )
+
+
+def test_one_change_is_the_best_single_change(
+    problem: City, alternatives: list[dict[str, SignalPlan]]
+) -> None:
+    streets = Streets(problem.network, problem.feeds, problem.demand_vph)
+    today = {j: junction.plan for j, junction in problem.problems.items()}
+    (step,) = few_changes(problem.problems, streets, alternatives, 1)
+    tried = [
+        _delay(problem, today) - _delay(problem, {**today, j: plans[j]})
+        for plans in alternatives[:2]
+        for j in today
+    ]
+    assert step.saved_veh_h_per_h >= max(tried) - 1e-9
+
+
+def test_no_more_junctions_change_than_asked_for(short_night: ShortNight, tmp_path: Path) -> None:
+    arguments = [str(short_night.city), str(short_night.state), str(tmp_path / "plans")]
+    further = ["--report", str(short_night.diagnosis), "--max-changes", "1"]
+    assert main(["optimize", *arguments, *further]) == 0
+    found = json.loads((tmp_path / "plans/candidates.json").read_text("utf-8"))["candidates"]
+    assert found
+    for candidate in found:
+        assert len(candidate["plans"]) == 1
+        assert candidate["front"][-1]["junctions_touched"] == 1
+
+
+def test_refining_all_and_changing_few_exclude_each_other() -> None:
+    with pytest.raises(ConfigurationError, match="not both"):
+        OptimizeParams(max_changes=3, refine_evaluations=10)

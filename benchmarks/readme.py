@@ -2,7 +2,7 @@
 
 ``python -m benchmarks.readme keep NAME OUT`` keeps the table and the origin that a suite left in
 its folder OUT as ``benchmarks/records/NAME.json``; without arguments the README is written anew:
-what stands between ``<!-- record: NAME -->`` and ``<!-- end -->`` comes from the record of that name.
+what stands between ``<!-- record: NAME -->`` and ``<!-- end -->`` comes from that record.
 """
 
 from __future__ import annotations

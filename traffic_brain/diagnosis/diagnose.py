@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ from traffic_brain.diagnosis.causes.areas import City, driven
 from traffic_brain.diagnosis.causes.finding import Diagnosis, diagnose_heads, treatments
 from traffic_brain.diagnosis.causes.witnesses import stuck_sources, witnesses
 from traffic_brain.diagnosis.corridors import find_corridors
-from traffic_brain.diagnosis.indices.measure import write_indices
+from traffic_brain.diagnosis.indices.measure import HOUR_S, hourly_speed_ratio, write_indices
+from traffic_brain.diagnosis.percolation import Streets, gains, percolation
 from traffic_brain.fusion.state import State, load_state
 from traffic_brain.model.documents import bottleneck_to_dict, corridor_to_dict
 from traffic_brain.model.findings import Bottleneck, Cause
@@ -56,7 +57,8 @@ def diagnose(
 
     Indices of links, and of all that they add up to, come with their definitions. ``cases.json``
     tells of each bottleneck what was driven and what it gave (``causes.finding.replayed``),
-    ``sensors.json`` which sources are stuck.
+    ``sensors.json`` which sources are stuck, ``percolation.json`` at which speed the city falls
+    apart, hour by hour.
 
     Raises:
         ConfigurationError, DataRefused: as ``load_city`` and ``load_state``.
@@ -93,6 +95,7 @@ def diagnose(
     _write(out / "corridors.json", [corridor_to_dict(c) for c in corridors])
     _write_junctions(out, indices)
     write_indices(network, state, out, corridors)
+    _write(out / "percolation.json", _percolation(network, state, bottlenecks))
     _write(
         out / "summary.json",
         {
@@ -103,6 +106,32 @@ def diagnose(
         },
     )
     return {"bottlenecks": len(bottlenecks), "corridors": len(corridors)}
+
+
+def _percolation(
+    network: RoadNetwork, state: State, bottlenecks: Sequence[Bottleneck]
+) -> list[dict[str, Any]]:
+    """Of every hour the threshold, and which bottlenecks then hold the city apart."""
+    streets = Streets.of(network)
+    told = []
+    for begin_s, ratio in hourly_speed_ratio(network, state):
+        found = percolation(streets, ratio)
+        if found is None:
+            continue
+        heads = {
+            network.link_idx[b.link_id]: b.bottleneck_id
+            for b in bottlenecks
+            if b.start_s < begin_s + HOUR_S and b.end_s > begin_s
+        }
+        gained = gains(streets, ratio, found.threshold_ratio, sorted(heads))
+        told.append(
+            {
+                "begin_s": begin_s,
+                **asdict(found),
+                "bottlenecks": {heads[i]: round(g, 4) for i, g in gained.items() if g > 0},
+            }
+        )
+    return told
 
 
 def junction_indices(

@@ -6,7 +6,7 @@ null: it is not drawn from the bins around.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,17 @@ def known_bins(state: State) -> np.ndarray:
         starts = state.window.bin_starts
         known &= ~((starts < end_s) & (starts + BIN_S > begin_s))
     return known
+
+
+def hourly_speed_ratio(network: RoadNetwork, state: State) -> Iterator[tuple[int, np.ndarray]]:
+    """(begin_s, float64[link]) of every hour in which some feed spoke; harmonic over its bins."""
+    known = known_bins(state)
+    hours = _hours(state)
+    for begin_s, member in zip(hours.begin_s, hours.member.T, strict=True):
+        bins = known & (member > 0)
+        if bins.any():
+            mean_s = state.travel_time_s[:, bins].mean(axis=1)
+            yield int(begin_s), _free_s(network)[:, 0] / np.maximum(mean_s, 1e-6)
 
 
 def _free_s(network: RoadNetwork) -> np.ndarray:

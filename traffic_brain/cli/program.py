@@ -16,6 +16,8 @@ COMMANDS = (
     "fuse",
     "profile",
     "diagnose",
+    "forecast",
+    "plan-age",
     "optimize",
     "schedule",
     "check",

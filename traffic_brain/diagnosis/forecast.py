@@ -19,6 +19,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 HORIZON_BINS = 12
 """An hour of 5 min."""
@@ -46,7 +47,7 @@ class Days:
 
     values: np.ndarray
     kinds: tuple[Hashable, ...]
-    near: np.ndarray
+    near: np.ndarray | csr_array
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,8 @@ def learn(days: Days, horizons: int = HORIZON_BINS) -> Forecaster:
     usual = [profile(_without(days, d), days.kinds[d]) for d in range(count)]
     for h in range(1, horizons + 1):
         at = np.arange(max(BACK_BINS), bins - h)
+        if not at.size:  # days so short that nobody has seen this far ahead
+            continue
         x = np.concatenate(
             [_features(days.values[d], usual[d], days.near, at, h) for d in range(count)], axis=1
         )
@@ -132,7 +135,7 @@ def learn(days: Days, horizons: int = HORIZON_BINS) -> Forecaster:
 
 
 def _features(
-    day: np.ndarray, usual: np.ndarray, near: np.ndarray, at: np.ndarray, horizon: int
+    day: np.ndarray, usual: np.ndarray, near: np.ndarray | csr_array, at: np.ndarray, horizon: int
 ) -> np.ndarray:
     """float64[place, time, feature] of what is known at the bins ``at``."""
     now = day[:, at]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from traffic_brain.model.lamps import (
     LETTERS,
     OPEN_KINDS,
     STOP,
+    Clearance,
     Conflict,
     Pair,
     clearances,
@@ -77,6 +79,10 @@ class JunctionRulesInput:
     """Conflicts (a < b) whose paths only run together into one link, and never cross."""
     intergreen_s: Mapping[Pair, int] = field(default_factory=dict)
     """``RoadNetwork.intergreens_s`` of the junction: asked by geometry; may be empty."""
+
+    def __hash__(self) -> int:
+        """Equal ones are of one junction; a mapping inside would not hash."""
+        return hash(self.junction.junction_id)
 
     @property
     def pedestrian_groups(self) -> frozenset[int]:
@@ -231,7 +237,7 @@ def stage_unique(plan: SignalPlan, site: JunctionRulesInput) -> Iterator[Violati
 
 def conflicting_greens(plan: SignalPlan, site: JunctionRulesInput) -> Iterator[Violation]:
     """Conflicting groups are never green together, unless one is permitted and gives way."""
-    for conflict in conflicts(plan, site.junction):
+    for conflict in _conflicts(plan, site):
         if not conflict.in_yellow:
             yield _violation(
                 "conflicting_greens",
@@ -243,7 +249,7 @@ def conflicting_greens(plan: SignalPlan, site: JunctionRulesInput) -> Iterator[V
 
 def conflict_in_transition(plan: SignalPlan, site: JunctionRulesInput) -> Iterator[Violation]:
     """No group is green while a conflicting group still shows the yellow after its green."""
-    for conflict in conflicts(plan, site.junction):
+    for conflict in _conflicts(plan, site):
         if conflict.in_yellow:
             yield _violation(
                 "conflict_in_transition",
@@ -281,7 +287,7 @@ def intergreen(
     """
     on_foot = site.groups_on_foot
     worst: dict[Pair, tuple[int, int, int]] = {}
-    for clearance in clearances(plan, site.junction):
+    for clearance in _clearances(plan, site):
         pair, seconds, required = clearance.pair, clearance.length_s, 0
         if pair[0] in on_foot:
             seconds += max(0, clearance.green_s - ceil(standard.walk_s))
@@ -404,9 +410,9 @@ def intergreen_kept(
     A change that the plan in service never makes directly gets its longest direct clearance:
     the city has shown no shorter one to be enough for it.
     """
-    given = shortest(c for c in clearances(in_service, site.junction) if c.direct)
+    given = _given(in_service, site)
     longest = max(given.values(), default=0)
-    direct = (c for c in clearances(plan, site.junction) if c.direct)
+    direct = (c for c in _clearances(plan, site) if c.direct)
     for pair, seconds in shortest(direct).items():
         required = given.get(pair, longest)
         if seconds < required:
@@ -511,7 +517,7 @@ def judge(
     if in_service is None or _shape_problems(in_service, site):
         return placed + found
     before: dict[tuple[str, str], float] = {}
-    for v in _timing_findings(in_service, site, standard):
+    for v in _findings_in_service(in_service, site, standard):
         before[v.rule, v.where] = max(v.shortfall, before.get((v.rule, v.where), 0.0))
     found = [_with_history(v, before.get((v.rule, v.where), 0.0)) for v in found]
     known = {(v.rule, v.where) for v in found if v.severity is Severity.VIOLATION}
@@ -583,6 +589,33 @@ def _timing_findings(
 ) -> list[Violation]:
     found = [v for rule in LAMP_RULES for v in rule(plan, site)]
     return found + [v for rule in STANDARD_RULES for v in rule(plan, site, standard)]
+
+
+# A search judges thousands of plans of one junction against the same plan in service, and several
+# rules ask the same of a plan.
+
+
+@lru_cache(maxsize=8192)
+def _findings_in_service(
+    plan: SignalPlan, site: JunctionRulesInput, standard: SafetyStandard
+) -> tuple[Violation, ...]:
+    return tuple(_timing_findings(plan, site, standard))
+
+
+@lru_cache(maxsize=8192)
+def _given(in_service: SignalPlan, site: JunctionRulesInput) -> Mapping[Pair, int]:
+    """The shortest direct clearance of each ordered pair."""
+    return shortest(c for c in clearances(in_service, site.junction) if c.direct)
+
+
+@lru_cache(maxsize=64)
+def _clearances(plan: SignalPlan, site: JunctionRulesInput) -> tuple[Clearance, ...]:
+    return tuple(clearances(plan, site.junction))
+
+
+@lru_cache(maxsize=64)
+def _conflicts(plan: SignalPlan, site: JunctionRulesInput) -> tuple[Conflict, ...]:
+    return tuple(conflicts(plan, site.junction))
 
 
 def _with_history(found: Violation, shortfall_before: float) -> Violation:

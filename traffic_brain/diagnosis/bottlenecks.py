@@ -1,11 +1,12 @@
 """Heads of queues: stop lines and narrow places that hold vehicles up, their way on being free.
 
-An approach is *active* in a bin when its vehicles lose ``ACTIVE_DELAY_S`` each, which is level of
-service E of the Highway Capacity Manual (2000, ch. 16: control delay above 55 s) with the error of
-an observed five minutes taken off, and ``LEAST_QUEUE_VEH`` of them are losing time at once. A queue
-that fills the street ahead holds those behind: active approaches that lead into it are *passive*.
-Where they go round in a ring, the one that loses most is the head. An activation lasts
-``MIN_BINS`` bins, of which every second may be missing: five minutes are a noisy witness.
+An approach becomes *active* in a bin in which its vehicles lose ``ACTIVE_DELAY_S`` each (level of
+service E of the Highway Capacity Manual, 2000, ch. 16: control delay above 55 s) and
+``LEAST_QUEUE_VEH`` of them are losing time at once. It is active in the bins before and after too,
+as long as there is somewhat less of both: five minutes are a noisy witness, and a jam that is there
+begins before it is at its worst. A queue that fills the street ahead holds those behind: active
+approaches that lead into it are *passive*. Where they go round in a ring, the one that loses most
+is the head. An activation lasts ``MIN_BINS`` bins, of which every second may be missing.
 """
 
 from __future__ import annotations
@@ -37,8 +38,10 @@ __all__ = [
     "seconds",
 ]
 
-ACTIVE_DELAY_S = 47.0
-LEAST_QUEUE_VEH = 4.0
+ACTIVE_DELAY_S = 55.0
+LEAST_QUEUE_VEH = 3.5
+STILL_DELAY_RATIO, STILL_QUEUE_RATIO = 0.8, 0.7
+"""Of the two, what keeps an approach active beside bins in which it is."""
 MIN_BINS = 2
 FULL_RATIO = 0.5
 """Vehicles losing time over places, from which on a signal's queue fills its street."""
@@ -68,7 +71,20 @@ def queue_heads(network: RoadNetwork, state: State) -> list[QueueHead]:
 
 def active_approaches(streets: Approaches) -> np.ndarray:
     """bool[approach, bin]."""
-    return np.asarray((streets.delay_s >= ACTIVE_DELAY_S) & (streets.queue_veh >= LEAST_QUEUE_VEH))
+    delay, queue = streets.delay_s, streets.queue_veh
+    active = (delay >= ACTIVE_DELAY_S) & (queue >= LEAST_QUEUE_VEH)
+    still = (delay >= STILL_DELAY_RATIO * ACTIVE_DELAY_S) & (
+        queue >= STILL_QUEUE_RATIO * LEAST_QUEUE_VEH
+    )
+    return _spread(_spread(active, still)[:, ::-1], still[:, ::-1])[:, ::-1]
+
+
+def _spread(active: np.ndarray, still: np.ndarray) -> np.ndarray:
+    """Active, or still so after a bin that is: forward in time."""
+    found = active.copy()
+    for b in range(1, found.shape[1]):
+        found[:, b] |= still[:, b] & found[:, b - 1]
+    return found
 
 
 def heads_of(network: RoadNetwork, state: State, streets: Approaches) -> list[QueueHead]:

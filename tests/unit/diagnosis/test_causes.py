@@ -18,7 +18,13 @@ from traffic_brain.diagnosis.approaches import approaches
 from traffic_brain.diagnosis.bottlenecks import heads_of
 from traffic_brain.diagnosis.causes.areas import City, driven
 from traffic_brain.diagnosis.causes.counterfactual import Area, Change, as_it_is, lane_closed
-from traffic_brain.diagnosis.causes.finding import Diagnosis, diagnose_head, replayed, shares_of
+from traffic_brain.diagnosis.causes.finding import (
+    PREFERENCE_OUT_OF_STEP,
+    Diagnosis,
+    diagnose_head,
+    replayed,
+    shares_of,
+)
 from traffic_brain.diagnosis.causes.remedies import in_proportion
 from traffic_brain.diagnosis.causes.witnesses import Witnesses, stuck_sources, witnesses
 from traffic_brain.fusion.state import State
@@ -161,6 +167,9 @@ def test_shares_add_up_and_have_their_interval() -> None:
     assert [s.cause for s in shares] == [Cause.SPLIT_IMBALANCE, Cause.DEMAND_ABOVE_CAPACITY]
     assert sum(s.share_ratio for s in shares) == pytest.approx(1.0)
     assert (shares[0].low_ratio, shares[0].high_ratio) == (0.75, 0.833)
+    close = {Cause.SPLIT_IMBALANCE: np.array([1.0]), Cause.CYCLE: np.array([0.95])}
+    assert shares_of(close)[0].cause is Cause.SPLIT_IMBALANCE
+    assert shares_of(close, PREFERENCE_OUT_OF_STEP)[0].cause is Cause.CYCLE
     nothing = shares_of({Cause.OFFSET: np.array([-1.0, 0.0])})
     assert [s.cause for s in nothing] == [Cause.UNKNOWN]
 

@@ -31,7 +31,9 @@ from traffic_brain.diagnosis.causes.counterfactual import (
     with_places,
 )
 from traffic_brain.diagnosis.causes.remedies import Search, rebalanced, recycled, retimed, shifted
+from traffic_brain.diagnosis.causes.standstill import standstill
 from traffic_brain.diagnosis.causes.witnesses import Witnesses
+from traffic_brain.fusion.window import BIN_S
 from traffic_brain.model.documents import plan_from_dict, plan_to_dict
 from traffic_brain.model.findings import Cause, CauseShare
 from traffic_brain.model.signals import SignalPlan
@@ -44,6 +46,8 @@ ROOM = 1000
 """Places of a lane that never fills."""
 PREFERENCE: Mapping[Cause, float] = {Cause.SPLIT_IMBALANCE: 1.05}
 """Where two remedies give back the same, the one that changes least is named first."""
+PREFERENCE_OUT_OF_STEP: Mapping[Cause, float] = {**PREFERENCE, Cause.CYCLE: 1.2}
+"""A signal that alone runs another cycle than all those around it is out of order by that."""
 MOST_CASES = 60
 """Queues of a day whose causes are driven: the costliest."""
 LEAST_SHARE = 0.02
@@ -82,6 +86,9 @@ def diagnose_head(city: City, head: QueueHead, told: Witnesses, seed: int = 0) -
     false = told.false_delay(chain, bins)
     if false is not None:
         return _certain(Cause.BROKEN_SENSOR, false)
+    held = _held_up(city, head)
+    if held is not None:
+        return _certain(Cause.INCIDENT, held)
     junction_id = city.network.links[head.link_id].junction_id
     plan = city.state.running_plans.get(junction_id) if junction_id else None
     if junction_id is None or plan is None or len(plan.stages) < 2:
@@ -91,6 +98,22 @@ def diagnose_head(city: City, head: QueueHead, told: Witnesses, seed: int = 0) -
     area = Area(city, city.around(junction_id), (first, end), seed)
     fit = calibrate(area, chain, told.headways)
     return _counterfactuals(area, head, junction_id, plan, fit)
+
+
+def _held_up(city: City, head: QueueHead) -> str | None:
+    """Why something must stand in the way; None: vehicles get through."""
+    approach = city.streets.of_link[head.link_id]
+    still = standstill(city.streets, approach, range(head.first_bin, head.end_bin))
+    if not still:
+        return None
+    begin_s = city.state.window.begin_s + still[0] * BIN_S
+    passed = float(city.streets.flow_veh[approach, still].mean())
+    usual = float(np.median(city.streets.flow_veh[approach]))
+    return (
+        f"from {begin_s // 3600:02d}:{begin_s % 3600 // 60:02d} on hardly anybody gets through, "
+        f"{passed:.0f} in five minutes ({usual:.0f} on the median of the day), "
+        "and the way on is free: something stands in the way"
+    )
 
 
 def diagnose_heads(
@@ -162,10 +185,11 @@ def _counterfactuals(
     was = _lost(area, head.link_id, change=broken)
     mended = was if fault.cause is None else _lost(area, head.link_id, change=whole)
     search = Search(area, junction_id, whole)
+    in_step = _in_step(area, junction_id)
     alone = {
         Cause.SPLIT_IMBALANCE: rebalanced(search, plan),
-        Cause.OFFSET: shifted(search, plan),
         Cause.CYCLE: recycled(search, plan),
+        **({Cause.OFFSET: shifted(search, plan)} if in_step else {}),
     }
     gains = {
         cause: mended.gain(_lost(area, head.link_id, {junction_id: other}, whole))
@@ -185,7 +209,7 @@ def _counterfactuals(
         gains[Cause.PLAN_OUT_OF_DATE] = was.gain(after) - np.maximum(single, 0.0)
     gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, best, lasting)
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
-    shares = shares_of(gains)
+    shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
     fits = BELIEVED[0] <= fit.ratio <= BELIEVED[1]
     savable = float((before.area - after.area).mean()) if fits else 0.0
     record = {
@@ -285,7 +309,19 @@ def _demand_gain(area: Area, junction_id: str, plan: SignalPlan, change: Change)
     return np.array(found)
 
 
-def shares_of(gains: Mapping[Cause, np.ndarray]) -> tuple[CauseShare, ...]:
+def _in_step(area: Area, junction_id: str) -> bool:
+    """Whether an offset means anything: a signal around runs the same cycle, or a whole part.
+
+    Where there is no other signal around, no cycle is out of step either.
+    """
+    own = area.plans[junction_id].cycle_s
+    others = [plan.cycle_s for j, plan in area.plans.items() if j != junction_id]
+    return not others or any(max(own, c) % min(own, c) == 0 for c in others)
+
+
+def shares_of(
+    gains: Mapping[Cause, np.ndarray], preference: Mapping[Cause, float] = PREFERENCE
+) -> tuple[CauseShare, ...]:
     """Each cause's part of the sum of all gains [draw], the greatest first."""
     floor = {c: np.maximum(g, 0.0) for c, g in gains.items()}
     total = np.maximum(sum(floor.values(), np.zeros(1)), 1e-9)
@@ -296,7 +332,7 @@ def shares_of(gains: Mapping[Cause, np.ndarray]) -> tuple[CauseShare, ...]:
         if mean >= LEAST_SHARE:
             low, high = float(ratio.min()), float(ratio.max())
             found.append(CauseShare(cause, *(round(x, 3) for x in (mean, low, high))))
-    found.sort(key=lambda s: (-s.share_ratio * PREFERENCE.get(s.cause, 1.0), s.cause.value))
+    found.sort(key=lambda s: (-s.share_ratio * preference.get(s.cause, 1.0), s.cause.value))
     return tuple(found) or (CauseShare(Cause.UNKNOWN, 1.0, 1.0, 1.0),)
 
 

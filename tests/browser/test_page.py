@@ -64,6 +64,16 @@ class Visit:
 
 @pytest.fixture
 def visit(browser: playwright.Browser, night_page: Path) -> Iterator[Visit]:
+    yield from _visited(browser, night_page)
+
+
+@pytest.fixture(scope="module")
+def reading(browser: playwright.Browser, night_page: Path) -> Iterator[Visit]:
+    """One visit for all tests that only look, in Chinese: opening the page takes seconds."""
+    yield from _visited(browser, night_page)
+
+
+def _visited(browser: playwright.Browser, night_page: Path) -> Iterator[Visit]:
     opened = Visit(browser, night_page)
     yield opened
     opened.page.close()
@@ -72,12 +82,12 @@ def visit(browser: playwright.Browser, night_page: Path) -> Iterator[Visit]:
     assert opened.complaints == []
 
 
-def test_every_figure_is_drawn(visit: Visit) -> None:
+def test_every_figure_is_drawn(reading: Visit) -> None:
     for figure in ("map", "corridor-1", "check", "world"):
-        drawn = visit.page.locator(f"#figure-{figure} .main-svg")
+        drawn = reading.page.locator(f"#figure-{figure} .main-svg")
         assert drawn.first.is_visible(), figure
-    assert visit.page.locator("#figure-map .scatterlayer path.js-line").count() >= 5
-    assert visit.page.locator("#figure-corridor-1 .scatterlayer path.js-fill").count() == 4
+    assert reading.page.locator("#figure-map .scatterlayer path.js-line").count() >= 5
+    assert reading.page.locator("#figure-corridor-1 .scatterlayer path.js-fill").count() == 4
 
 
 def test_it_opens_in_chinese_and_switches_to_english_and_back(visit: Visit) -> None:
@@ -155,20 +165,20 @@ def test_numbers_on_the_map_do_not_cover_each_other(
     opened.page.close()
 
 
-def test_the_table_of_plans_sorts_and_filters(visit: Visit) -> None:
+def test_the_table_of_plans_sorts_and_filters(reading: Visit) -> None:
     def names() -> list[str]:
-        rows = visit.page.locator("#plan-table tbody tr:visible td:first-child b")
+        rows = reading.page.locator("#plan-table tbody tr:visible td:first-child b")
         return [text.strip() for text in rows.all_inner_texts()]
 
     assert names() == ["<script>alert('路口')</script>", "黄山路与科学大道", "J3"]
-    offset = visit.page.locator("#plan-table th").nth(2)
+    offset = reading.page.locator("#plan-table th").nth(2)
     offset.click()
     assert offset.get_attribute("aria-sort") == "descending"
     offset.click()
     assert names() == ["黄山路与科学大道", "J3", "<script>alert('路口')</script>"]
-    visit.page.fill("#plan-filter", "科学")
+    reading.page.fill("#plan-filter", "科学")
     assert names() == ["黄山路与科学大道"]
-    assert visit.visible("#plan-count") == f"显示 1 / {len(PROPOSED)}"
+    assert reading.visible("#plan-count") == f"显示 1 / {len(PROPOSED)}"
 
 
 def test_no_button_sends_a_figure_away(visit: Visit) -> None:
@@ -179,15 +189,15 @@ def test_no_button_sends_a_figure_away(visit: Visit) -> None:
     visit.page.wait_for_selector(".modebar-btn[data-title='Save as a picture']", state="attached")
 
 
-def test_a_figure_can_be_saved_as_a_picture(visit: Visit) -> None:
-    with visit.page.expect_download() as download:
-        visit.page.locator("#figure-check").hover()
-        visit.page.locator("#figure-check .modebar-btn[data-title='存为图片']").click()
+def test_a_figure_can_be_saved_as_a_picture(reading: Visit) -> None:
+    with reading.page.expect_download() as download:
+        reading.page.locator("#figure-check").hover()
+        reading.page.locator("#figure-check .modebar-btn[data-title='存为图片']").click()
     assert download.value.suggested_filename.endswith(".png")
 
 
-def test_names_in_figures_stay_text(visit: Visit) -> None:
-    assert "<script>a" in visit.page.locator("#figure-corridor-1").text_content()
+def test_names_in_figures_stay_text(reading: Visit) -> None:
+    assert "<script>a" in reading.page.locator("#figure-corridor-1").text_content()
 
 
 @pytest.mark.parametrize("language", ["#zh", "#en"])

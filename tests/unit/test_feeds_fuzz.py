@@ -25,6 +25,21 @@ def test_malformed_days_lose_no_row_and_leak_no_plate(tmp_path: Path) -> None:
     assert min(verdicts["read"], verdicts["refused"]) > 3
 
 
+@pytest.mark.parametrize(
+    "number",
+    [
+        2175,  # detectors without a junction
+        2618,  # passes of detectors of which the lamps tell nothing
+        3136,  # a damaged name of a column in a Parquet file
+        8316,  # the same, found later
+        15605,  # a Parquet file that tells of rows and holds none
+    ],
+)
+def test_cases_that_once_broke_it(number: int, tmp_path: Path) -> None:
+    outcome = case(number, 1, tmp_path / "case", whole=False)
+    assert not outcome.failed, outcome.detail
+
+
 def test_the_judge_sees_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = next(n for n in range(99) if case(n, SEED, tmp_path / "c", whole=False).detail == "")
     read = checkpoint.read

@@ -250,8 +250,9 @@ def against_lamps(
     told = _share(thin, lights, 0.0)
     if not told < ON_GREEN_SHARE:
         return None
-    shares = {s: _share(thin, lights, float(s)) for s in range(-120, 121, 5)}
-    best = max(shares.values())
+    tried = {s: _share(thin, lights, float(s)) for s in range(-120, 121, 5)}
+    shares = {s: share for s, share in tried.items() if np.isfinite(share)}
+    best = max(shares.values(), default=0.0)
     if best < WELL_ON_GREEN_SHARE:
         return None
     shift_s = min((s for s, share in shares.items() if share > best - 0.03), key=abs)

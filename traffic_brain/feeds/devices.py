@@ -218,6 +218,6 @@ def cameras_with_low_hits(police: PoliceDay, checkpoint: CheckpointDay) -> Itera
 
 
 def junction_of_links(police: PoliceDay) -> dict[str, str]:
-    """Link -> the junction whose detectors are on it."""
-    table = police.detectors
+    """Link -> the junction whose detectors are on it, where the register tells both."""
+    table = police.detectors.dropna(subset=["link_id", "junction_id"])
     return dict(zip(table["link_id"].tolist(), table["junction_id"].tolist(), strict=True))

@@ -234,12 +234,16 @@ def _problem(schema: _Schema, column: str, kind: str, table: TableMap) -> str | 
 # --- Parquet ------------------------------------------------------------------------------------
 
 
+_UNREADABLE = (pa.ArrowException, OSError, UnicodeDecodeError)
+"""What a damaged file makes the reader raise; the last, where names of columns are damaged."""
+
+
 def _parquet(path: Path, texts: list[str] | None = None) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, read_dictionary=texts)
     except FileNotFoundError as error:
         raise DataRefused(f"there is no {masked(path)}", "check the feed folder") from error
-    except (pa.ArrowException, OSError) as error:
+    except _UNREADABLE as error:
         raise _damaged(path, error) from error
 
 
@@ -258,16 +262,27 @@ def _from_parquet(
 ) -> Iterator[pa.RecordBatch]:
     texts = [names[c] for c, kind in columns.items() if kind == TEXT and c in names]
     with _parquet(piece.path, texts) as file:
-        _refuse_bombs(piece.path, file.metadata, list(names.values()))
         groups = None if piece.row_group is None else [piece.row_group]
-        read = file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(names.values()))
         try:
+            _refuse_bombs(piece.path, file.metadata, list(names.values()))
+            read = file.iter_batches(BATCH_ROWS, row_groups=groups, columns=list(names.values()))
+            missing = _row_count(file.metadata, piece.row_group)
             for batch in read:
+                missing -= batch.num_rows
                 batch.validate(full=True)  # text that is no UTF-8 would fail later, and be quoted
                 found = {c: batch.column(n) for c, n in names.items()}
                 yield _batch(found, batch.num_rows, columns, table, quarantine)
-        except (pa.ArrowException, OSError) as error:
+        except _UNREADABLE as error:
             raise _damaged(piece.path, error) from error
+        if missing:
+            raise _damaged(
+                piece.path, ValueError(f"{missing} of the rows it tells of are not there")
+            )
+
+
+def _row_count(metadata: pq.FileMetaData, row_group: int | None) -> int:
+    rows = metadata.num_rows if row_group is None else metadata.row_group(row_group).num_rows
+    return int(rows)
 
 
 def _refuse_bombs(path: Path, metadata: pq.FileMetaData, names: list[str]) -> None:

@@ -481,6 +481,7 @@ def _read(day: Path, out: Path, needles: Sequence[str], *, whole: bool) -> tuple
         tables = {k: v for k, v in vars(found).items() if isinstance(v, pd.DataFrame)}
         used = sum(map(len, tables.values()))
         used += sum(len(v) for v in vars(found).values() if isinstance(v, dict))
+        used += getattr(found, "added_up", 0)
         _scan(quarantine.as_table().to_pylist(), needles, "the quarantine")
         for name, table in tables.items():
             _scan(table.reset_index().to_csv(), needles, f"{feed.FEED} {name}")

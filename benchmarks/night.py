@@ -20,7 +20,7 @@ from benchmarks.feeds.process_tree import cpu_s, memory_bytes
 from network_data.generated_city import generate
 from sim_scenarios.spec import ScenarioSpec
 from sim_scenarios.world import record
-from traffic_brain.nightly.night import run_night
+from traffic_brain.nightly.night import areas_told, run_night
 from traffic_brain.nightly.settings import RECORDED_DAY, NightSettings
 from traffic_brain.progress import Progress
 
@@ -85,6 +85,9 @@ def measure(
         "seed": seed,
         "fused_rows": found["fused_rows"],
         "decision": found["verdict"]["decision"],
+        "reason": found["verdict"]["reason"],
+        "areas": found["areas"],
+        "load": round(os.getloadavg()[0], 1),
         "stages": meter.laps,
     }
     (out / "night.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -101,4 +104,9 @@ def lines(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     wall_s = sum(lap["wall_s"] for lap in stages.values())
     goal = f" (asked: at most {GOAL_S:.0f} s)" if figures["junctions"] >= HEFEI else ""
     yield "night", f"{wall_s:8.1f} s{goal}"
-    yield "decision", figures["decision"]
+    cpu_s = sum(lap["cpu_s"] for lap in stages.values())
+    yield "CPU", f"{cpu_s:8.1f} s; machine's load at the end {figures['load']}"
+    yield "memory", f"{max(lap['peak_gb'] for lap in stages.values()):.2f} GB at the most"
+    if figures["areas"] is not None:
+        yield "areas", areas_told(figures["areas"])
+    yield "decision", f"{figures['decision']}: {figures['reason']}"

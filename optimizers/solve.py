@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from optimizers.splits import (
 )
 from optimizers.waves import Wave, coordinate
 from traffic_brain.errors import ConfigurationError
+from traffic_brain.executor import Engine, run_all
 from traffic_brain.fusion.pooled import pooled
 from traffic_brain.fusion.state import State, load_state
 from traffic_brain.model.documents import corridor_from_dict, plan_to_dict
@@ -42,6 +44,11 @@ from traffic_brain.model.rules import JunctionRulesInput, Severity, judge, retim
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import Progress, silent
 
+MANY = 300
+"""Junctions from which on the recipes are worth processes of their own."""
+KEPT, LOCAL = "kept", "local"
+BROKEN_RATIO = 0.02
+"""Of a candidate's junctions: where more break a rule, the candidate is no good."""
 STARTS = 6
 """Candidates that the refinement begins from."""
 
@@ -90,19 +97,30 @@ def optimize(
     seed: int = 0,
     params: OptimizeParams | None = None,
     history: Sequence[Path] = (),
+    workers: int = 1,
     progress: Progress = silent,
 ) -> dict[str, int]:
     """Write candidates.json and summary.json into ``out``.
 
     ``history``: states of earlier days, the latest first; the demand is then the mean of all.
+    ``workers``: processes of a city with `MANY` junctions; the result does not depend on it.
 
     Raises:
         ConfigurationError, DataRefused: a folder is missing or cannot be read.
     """
     params = params or OptimizeParams()
     progress(0.02, "reading the problem")
-    problem = read_problem(city, state, report, params, seed, history)
-    candidates = solve(problem, params, progress)
+    folders = (city.resolve(), state.resolve(), report.resolve())
+    task = _Task(folders, tuple(history), params, seed)
+    problem = _read_once(task)
+    drafts = None
+    if workers > 1 and len(problem.problems) >= MANY:
+        tasks = [replace(task, recipe=recipe) for recipe in _recipes(problem, params)]
+        drafts = run_all(_draft, tasks, Engine(workers))
+    try:
+        candidates = solve(problem, params, progress, drafts)
+    finally:
+        _read_once.cache_clear()
     changed = [j for c in candidates[:1] for j in changed_junctions(c, problem.problems)]
     document = {"candidates": [_candidate_dict(c, problem.problems) for c in candidates]}
     (out / "candidates.json").write_text(to_json(document), encoding="utf-8")
@@ -118,19 +136,88 @@ def optimize(
     return {"candidates": len(candidates), "proposed_plans": len(changed)}
 
 
-def solve(problem: City, params: OptimizeParams, progress: Progress = silent) -> list[Candidate]:
-    """Candidates, the best expected first; none when nothing can be retimed."""
+@dataclass(frozen=True)
+class Recipe:
+    """One way to choose cycles: one for all of ``common_s``, as in service, or each its own."""
+
+    name: str
+    common_s: int = 0
+
+    @property
+    def words(self) -> str:
+        if self.common_s:
+            return f"plans with a common cycle of {self.common_s} s"
+        return "plans with cycles as in service" if self.name == KEPT else "plans with own cycles"
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A recipe with all that it depends on; the folders are read once by every process."""
+
+    folders: tuple[Path, Path, Path]
+    history: tuple[Path, ...]
+    params: OptimizeParams
+    seed: int
+    recipe: Recipe = Recipe("")
+
+
+@lru_cache(maxsize=1)
+def _read_once(task: _Task) -> City:
+    return read_problem(*task.folders, task.params, task.seed, task.history)
+
+
+def _draft(task: _Task) -> list[Candidate]:
+    """What a recipe gives, in a process of its own."""
+    return drafted(_read_once(replace(task, recipe=Recipe(""))), task.recipe, task.params)
+
+
+def drafted(problem: City, recipe: Recipe, params: OptimizeParams) -> list[Candidate]:
+    """The candidates of a recipe that break no rule."""
+    if recipe.common_s:
+        found = _common(problem, recipe.common_s, params)
+    elif recipe.name == KEPT:
+        found = _kept_cycles(problem, params)
+    else:
+        found = _local(problem, params)
+    return [safe for candidate in found if (safe := _safe(candidate, problem)) is not None]
+
+
+def _safe(candidate: Candidate, problem: City) -> Candidate | None:
+    """The candidate with junctions that would break a rule left as they run; None: too many do.
+
+    In a city of thousands there is always one that no cycle of the others fits.
+    """
+    broken = _broken(candidate, problem)
+    if len(broken) > BROKEN_RATIO * len(candidate.plans):
+        return None
+    kept = {j: problem.problems[j].plan for j in candidate.plans if j in broken}
+    return replace(candidate, plans={**candidate.plans, **kept}) if kept else candidate
+
+
+def _recipes(problem: City, params: OptimizeParams) -> list[Recipe]:
+    common = [Recipe(f"common-{s}", s) for s in _common_cycles(problem, params)]
+    return [*common, Recipe(KEPT), Recipe(LOCAL)]
+
+
+def solve(
+    problem: City,
+    params: OptimizeParams,
+    progress: Progress = silent,
+    drafts: Iterable[list[Candidate]] | None = None,
+) -> list[Candidate]:
+    """Candidates, the best expected first; none when nothing can be retimed.
+
+    ``drafts``: of all recipes in their order, where others work on them; else they are made here.
+    """
     if not problem.problems:
         return []
-    cycles = _common_cycles(problem, params)
-    candidates = []
-    for i, cycle_s in enumerate(cycles):
-        progress(0.1 + 0.8 * i / len(cycles), f"plans with a common cycle of {cycle_s} s")
-        candidates += _common(problem, cycle_s, params)
-    progress(0.9, "plans with each junction's own cycle")
-    candidates += _kept_cycles(problem, params)
-    candidates += _local(problem, params)
-    safe = _varied([c for c in candidates if not _violations(c, problem)])
+    recipes = _recipes(problem, params)
+    made = iter(drafts or (drafted(problem, recipe, params) for recipe in recipes))
+    candidates: list[Candidate] = []
+    for i, recipe in enumerate(recipes):
+        progress(0.1 + 0.8 * i / len(recipes), recipe.words)
+        candidates += next(made)
+    safe = _varied(candidates)
     if params.max_changes:
         progress(0.95, f"the {params.max_changes} changes that save most")
         return _few_changes(safe, problem, params)
@@ -169,7 +256,7 @@ def _refined(
         for one in found
         if one.delay_s_per_veh < one.started_at_s_per_veh
     ]
-    return [candidate for candidate in refined if not _violations(candidate, problem)]
+    return [candidate for candidate in refined if not _broken(candidate, problem)]
 
 
 def _few_changes(
@@ -196,7 +283,7 @@ def _few_changes(
                 steps=steps,
             )
         )
-    safe = [candidate for candidate in found if not _violations(candidate, problem)]
+    safe = [candidate for candidate in found if not _broken(candidate, problem)]
     return _varied([candidate for candidate in safe if candidate.steps])
 
 
@@ -317,7 +404,7 @@ def _kept_cycles(problem: City, params: OptimizeParams) -> list[Candidate]:
         or _own(junction, params, "kept")
         for junction_id, junction in problem.problems.items()
     }
-    return _finish("kept", "cycles as in service", splits, problem, params)
+    return _finish(KEPT, "cycles as in service", splits, problem, params)
 
 
 def _local(problem: City, params: OptimizeParams) -> list[Candidate]:
@@ -329,7 +416,7 @@ def _local(problem: City, params: OptimizeParams) -> list[Candidate]:
             group, params.local_cycles_s, params, "local"
         ).items()
     }
-    return _finish("local", "each junction its own best cycle", splits, problem, params)
+    return _finish(LOCAL, "each junction its own best cycle", splits, problem, params)
 
 
 def _groups(problem: City) -> list[list[JunctionProblem]]:
@@ -427,18 +514,18 @@ def _green_waves(
     return coordinated, tuple(waves)
 
 
-def _violations(candidate: Candidate, problem: City) -> list[str]:
-    """The first lock: what the safety rules say against the candidate's plans."""
-    return [
-        f"{v.junction_id}: {v.rule}"
+def _broken(candidate: Candidate, problem: City) -> frozenset[str]:
+    """The first lock: junctions whose plans break a safety rule."""
+    return frozenset(
+        junction_id
         for junction_id, plan in candidate.plans.items()
-        for v in judge(
-            plan,
-            problem.sites[junction_id],
-            problem.problems[junction_id].plan,
+        if any(
+            finding.severity is Severity.VIOLATION
+            for finding in judge(
+                plan, problem.sites[junction_id], problem.problems[junction_id].plan
+            )
         )
-        if v.severity is Severity.VIOLATION
-    ]
+    )
 
 
 def changed_junctions(candidate: Candidate, problems: Mapping[str, JunctionProblem]) -> list[str]:

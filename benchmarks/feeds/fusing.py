@@ -16,13 +16,14 @@ from traffic_brain.executor import Engine
 from traffic_brain.fusion.statistics.columns import Texts, as_arrow
 from traffic_brain.fusion.statistics.day import DayStatistics, Statistics, write
 from traffic_brain.fusion.statistics.paces import (
+    Pace,
     by_precision,
     checkpoint_pace,
     internet_pace,
     transit_pace,
 )
-from traffic_brain.fusion.statistics.pairs import FROM_SITE, TO_SITE
-from traffic_brain.fusion.statistics.tasks import Feed, Span
+from traffic_brain.fusion.statistics.pairs import BIN_IDX, FROM_SITE, TO_SITE
+from traffic_brain.fusion.statistics.tasks import Arrays, Feed, Span
 from traffic_brain.progress import Progress, silent
 
 
@@ -85,18 +86,11 @@ def write_state(here: City, statistics: Statistics, out: Path) -> None:
     """Write the statistics, and the pace of every link and bin from all sources."""
     write(statistics, place_names(here), out)
     bins = statistics.span.bins
-    paces = [
-        internet_pace(statistics.sums["internet"]),
-        checkpoint_pace(
-            *(statistics.pairs, _link_of_way(here, statistics), here.length_m, bins),
-            CHECKPOINT_RELATIVE_SD,
-        ),
-        transit_pace(statistics.sums["transit"], here.length_m, BUS_RELATIVE_SD),
-    ]
-    pace, relative_sd = by_precision(paces)
+    ranges = [_fused(here, statistics, r) for r in range(statistics.span.ranges)]
+    pace, relative_sd = (np.concatenate(parts, axis=1) for parts in zip(*ranges, strict=True))
     half = 1.96 * relative_sd
     travel_s = here.length_m[:, None] * pace
-    passes = statistics.sums["police"][..., 0]
+    passes = statistics.whole("police")[..., 0]
     at_bin, detector = np.nonzero(passes)
     cell = here.link_of_detector[detector].astype(np.int64) * bins + at_bin
     counted = np.bincount(cell, passes[at_bin, detector], here.links * bins)
@@ -113,13 +107,24 @@ def write_state(here: City, statistics: Statistics, out: Path) -> None:
     pq.write_table(table, out / "link_state.parquet", use_dictionary=["link_idx", "bin_start_s"])
 
 
-def _link_of_way(here: City, statistics: Statistics) -> np.ndarray:
+def _fused(here: City, statistics: Statistics, range_idx: int) -> Pace:
+    """The pace of every link in the bins of a range."""
+    sums, bins = statistics.sums, statistics.span.bins_of(range_idx)
+    paces = [internet_pace(sums["internet"][range_idx])]
+    paces += [
+        checkpoint_pace(part, _link_of_way(here, part), here.length_m, bins, CHECKPOINT_RELATIVE_SD)
+        for part in statistics.pairs
+        if len(part[BIN_IDX]) and bins.start <= part[BIN_IDX][0] < bins.stop
+    ]
+    paces.append(transit_pace(sums["transit"][range_idx], here.length_m, BUS_RELATIVE_SD))
+    return by_precision(paces)
+
+
+def _link_of_way(here: City, pairs: Arrays) -> np.ndarray:
     """int64[cell]: the link to the second camera where it follows the first one's, else −1."""
-    if not statistics.pairs:
-        return np.empty(0, dtype=np.int64)
-    first = here.link_of_site[statistics.pairs[FROM_SITE]]
-    second = here.link_of_site[statistics.pairs[TO_SITE]]
+    first = here.link_of_site[pairs[FROM_SITE]]
+    second = here.link_of_site[pairs[TO_SITE]]
     follows = np.zeros(len(first), dtype=bool)
     for turn in (STRAIGHT, RIGHT, LEFT):
         follows |= next_links(first, np.array(turn)) == second
-    return np.where(follows, second, -1)
+    return np.where(follows, second, -1).astype(np.int64)

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +22,11 @@ from benchmarks.feeds.city import city
 from benchmarks.feeds.contender import CONTENDERS
 from benchmarks.feeds.making import SOURCES, files_of, make_day, maker_hash, row_count
 from benchmarks.feeds.peers import write_registers
-from benchmarks.feeds.process_tree import memory_bytes
+from benchmarks.feeds.process_tree import Peak
 from traffic_brain.errors import TrafficBrainError
 from traffic_brain.progress import Progress, silent
 
 FULL, TENTH = 1.0, 0.1
-SAMPLE_S = 0.5
 MOST_WALL_S, MOST_GB, LEAST_TIMES, MOST_DECODES = 90.0, 4.0, 4.0, 2.5
 PEERS = ("duckdb", "polars")
 Figures = dict[str, Any]
@@ -132,7 +130,7 @@ def _run(
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
-        peak = _Peak(process.pid)
+        peak = Peak(process.pid)
         peak.start()
         said = []
         assert process.stderr is not None
@@ -148,23 +146,6 @@ def _run(
     if process.returncode:
         raise TrafficBrainError(f"{name} failed: {''.join(said[-3:])}", "see the lines above")
     return Run(json.loads(answer), wall_s, peak.bytes / 1e9)
-
-
-class _Peak(threading.Thread):
-    """The most memory that a process tree had, looked at twice a second."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self._pid, self._ended, self.bytes = pid, threading.Event(), 0
-
-    def run(self) -> None:
-        while not self._ended.wait(SAMPLE_S):
-            self.bytes = max(self.bytes, memory_bytes(self._pid))
-
-    def stop(self) -> None:
-        """End the watch."""
-        self._ended.set()
-        self.join()
 
 
 def _told(run: Run, rows: Mapping[str, int]) -> Figures:

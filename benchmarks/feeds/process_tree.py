@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+SAMPLE_S = 0.5
 
 
 def cpu_s(pid: int | None = None) -> float:
@@ -51,3 +53,20 @@ def _pss(pid: int) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1]) * 1024
     return 0
+
+
+class Peak(threading.Thread):
+    """The most memory that a process tree had, looked at twice a second."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid, self._ended, self.bytes = pid, threading.Event(), 0
+
+    def run(self) -> None:
+        while not self._ended.wait(SAMPLE_S):
+            self.bytes = max(self.bytes, memory_bytes(self._pid))
+
+    def stop(self) -> None:
+        """End the watch."""
+        self._ended.set()
+        self.join()

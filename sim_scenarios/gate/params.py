@@ -26,6 +26,10 @@ class CheckParams(Limits, CalibrationLimits):
     calm_seeds, calm_scale: pairs under less demand, of a candidate that has passed so far.
     transition_seeds: days on which the signals switch to it and back.
     transition_rise_ratio: the delay of such a day may be so much above that in service.
+    most_junctions: a city with more is checked area by area (``sim_scenarios.areas``).
+    area_size: junctions of an area at the most, without the ring around it.
+    budget_s: wall seconds after which no further area is begun; those that are left keep their
+        plans. 0: all are checked. A city in one piece is always checked to the end.
     """
 
     screen_seeds: int = 4
@@ -43,6 +47,9 @@ class CheckParams(Limits, CalibrationLimits):
     transition_seeds: int = 3
     transition_rise_ratio: float = 0.05
     timeout_s: float = 3600.0
+    most_junctions: int = 120
+    area_size: int = 24
+    budget_s: float = 1800.0
 
     def __post_init__(self) -> None:
         demands = (
@@ -63,6 +70,9 @@ class CheckParams(Limits, CalibrationLimits):
             ),
             (0 <= self.least_gain_ratio < 1, "least_gain_ratio must lie in [0, 1)"),
             (0 <= self.rise_ratio < 1, "rise_ratio must lie in [0, 1)"),
+            (self.most_junctions >= 1, "most_junctions must be at least 1"),
+            (self.area_size >= 1, "area_size must be at least 1"),
+            (self.budget_s >= 0, "budget_s must not be negative"),
         )
         problems = [told for met, told in demands if not met]
         if problems:

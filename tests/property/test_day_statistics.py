@@ -24,6 +24,7 @@ from tests.unit.feed_rows import (
 from traffic_brain.errors import DataRefused
 from traffic_brain.executor import Engine
 from traffic_brain.fusion.statistics.day import Statistics
+from traffic_brain.kernels.pair_figures import PAIR_FIGURES
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -55,7 +56,7 @@ def assert_same(found: Statistics, files: Files) -> None:
 
 
 def cells(found: Statistics, source: str) -> twin.Sums:
-    figures = found.sums[source]
+    figures = found.whole(source)
     return {
         (int(b), PLACES[source][p]): figures[b, p].tolist()
         for b, p in zip(*figures[..., 0].nonzero(), strict=True)
@@ -63,13 +64,14 @@ def cells(found: Statistics, source: str) -> twin.Sums:
 
 
 def pair_cells(found: Statistics) -> twin.Pairs:
-    if not found.pairs:
-        return {}
-    ways = zip(
-        *(found.pairs[name].tolist() for name in ("from_site", "to_site", "bin_idx", "figures")),
-        strict=True,
-    )
-    return {(SITES[a], SITES[b], bin_idx): figures for a, b, bin_idx, figures in ways}
+    return {
+        (SITES[a], SITES[b], bin_idx): figures
+        for part in found.pairs
+        for a, b, bin_idx, *figures in zip(
+            *(part[name].tolist() for name in ("from_site", "to_site", "bin_idx", *PAIR_FIGURES)),
+            strict=True,
+        )
+    }
 
 
 @pytest.mark.parametrize("parts", [5, 12])
@@ -101,7 +103,7 @@ def test_of_rows_that_contradict_each_other_the_first_at_home_counts(tmp_path: P
     for parts in (1, 4):
         found = statistics_of(paths, tmp_path / "scratch", parts=parts)
         bin_idx = 3 * 12
-        assert found.sums["internet"][bin_idx, :, 2].sum() == 9 * 10_000
+        assert found.whole("internet")[bin_idx, :, 2].sum() == 9 * 10_000
         assert found.rows["internet"]["duplicate"] == 2
 
 

@@ -4,65 +4,82 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from traffic_brain.fusion.statistics.columns import Register, Texts
-from traffic_brain.fusion.statistics.sums import Keys
+from traffic_brain.fusion.statistics.seen_keys import Keys, among
 from traffic_brain.fusion.statistics.tasks import Span
-from traffic_brain.kernels.tables import TIME_BITS, common, insert_all
 
 SPAN = Span(0, 86_400_000, 7_200_000)
-TIMES = st.sampled_from([7_200_000, 7_200_001, 7_260_000, 14_399_999]) | st.integers(
-    7_200_000, 14_399_999
-)
-KEYS = st.lists(st.tuples(st.integers(0, 2**36 - 1) | st.integers(0, 3), TIMES), max_size=80)
+TIMES = st.sampled_from([0, 1, 2047, 2048, 60_000, 7_199_999]) | st.integers(0, 7_199_999)
 NAMES = st.lists(st.text(max_size=5), max_size=30)
+SHORT, LONG = 2**15, 2**36
+NAMES_OF = st.sampled_from([SHORT, LONG])
+Pairs = list[tuple[int, int]]
 
 
-def packed(pairs: list[tuple[int, int]]) -> np.ndarray:
-    return np.array([(first << TIME_BITS) | at_ms for first, at_ms in pairs], dtype=np.uint64)
+@st.composite
+def pairs_of_keys(draw: st.DrawFn) -> tuple[int, Pairs, Pairs]:
+    """How many names there are, and two lists of (name, time since the range began)."""
+    names = draw(NAMES_OF)
+    key = st.tuples(st.integers(0, names - 1) | st.integers(0, 3), TIMES)
+    return names, draw(st.lists(key, max_size=80)), draw(st.lists(key, max_size=80))
 
 
-@settings(max_examples=100)
-@given(KEYS, KEYS)
-@example([(5, 7_200_000)] * 3, [])
-def test_keys_are_kept_once_in_the_order_in_which_they_came(
-    first: list[tuple[int, int]], then: list[tuple[int, int]]
-) -> None:
-    seen = Keys(SPAN, 1, len(first), 1.0)
-    seen.insert(packed(first))
-    seen.insert(packed(then))
-    assert seen.kept.tolist() == list(dict.fromkeys(packed([*first, *then]).tolist()))
+def columns(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    table = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return table[:, 0].copy(), table[:, 1].copy()
 
 
-def test_keys_of_one_moment_need_longer_stretches_not_more_memory() -> None:
+def kept(seen: Keys) -> set[tuple[int, int]]:
+    """The keys that a memory tells."""
+    memory = seen.memory()
+    bits = int(memory["key_bits"][0])
+    rows = np.searchsorted(memory["key_ends"], np.arange(len(memory["keys"])), "right")
+    return {
+        (int(key) >> bits, (int(row) << bits) | (int(key) & ((1 << bits) - 1)))
+        for row, key in zip(rows, memory["keys"], strict=True)
+    }
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs_of_keys())
+@example((SHORT, [(5, 0)] * 3, []))
+def test_keys_are_kept_once(found: tuple[int, Pairs, Pairs]) -> None:
+    names, first, then = found
+    seen = Keys(SPAN, 1, names, len(first), 1.0)
+    assert seen.tables.dtype == (np.uint32 if names == SHORT else np.uint64)
+    seen.insert(*columns(first))
+    seen.insert(*columns(then))
+    assert kept(seen) == {*first, *then}
+    assert len(seen.memory()["keys"]) == len({*first, *then})
+
+
+@pytest.mark.parametrize("names", [2**20, LONG])
+def test_keys_of_one_moment_need_longer_stretches_not_more_memory(names: int) -> None:
     """A feed whose clock knows only minutes fills few rows: they are joined, not all doubled."""
     count = 200_000
-    keys = (np.arange(count, dtype=np.uint64) << np.uint64(TIME_BITS)) | np.uint64(7_260_000)
-    seen = Keys(SPAN, 1, count, 1.0)
-    seen.insert(keys)
-    assert len(seen.kept) == count
-    tables = seen.arrays[0]
-    assert tables.size < 20 * count
-    seen.insert(keys[::-1].copy())
-    assert len(seen.kept) == count
+    name, since_ms = np.arange(count), np.full(count, 60_000)
+    seen = Keys(SPAN, 1, names, count, 1.0)
+    seen.insert(name, since_ms)
+    assert len(seen.memory()["keys"]) == count
+    assert seen.tables.size < 20 * count
+    seen.insert(name[::-1].copy(), since_ms)
+    assert len(seen.memory()["keys"]) == count
+    assert kept(seen) == {(i, 60_000) for i in range(count)}
 
 
-@given(KEYS, KEYS)
-@settings(max_examples=50)
-def test_what_two_sets_have_in_common(
-    first: list[tuple[int, int]], then: list[tuple[int, int]]
-) -> None:
-    table = np.zeros((1, 1024), dtype=np.uint64)
-    insert_all(
-        *(table, np.empty(len(first), np.uint64), np.zeros(1, np.int64)),
-        *(0, 62, packed(first), 0),
-    )
-    found = np.empty(len(then), dtype=np.uint64)
-    count = common(packed(then), table, found)
-    wanted = set(packed(first).tolist())
-    assert found[:count].tolist() == [key for key in packed(then).tolist() if key in wanted]
+@given(pairs_of_keys())
+@settings(max_examples=50, deadline=None)
+def test_what_was_seen_is_among_the_keys(found: tuple[int, Pairs, Pairs]) -> None:
+    names, first, then = found
+    asked = [*then, *first[::2], *then]
+    seen = Keys(SPAN, 1, names, len(first), 1.0)
+    seen.insert(*columns(first))
+    told = among(seen.memory(), *columns(asked))
+    assert told.tolist() == [pair in set(first) for pair in asked]
 
 
 @settings(max_examples=100)

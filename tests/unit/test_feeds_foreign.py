@@ -153,9 +153,9 @@ def test_real_loops_are_read_by_a_map(tmp_path: Path) -> None:
     assert (
         day.rows_read
         == lines + len(stations)
-        == len(day.speeds) + len(day.links) + quarantine.total
-    )
-    assert len(day.speeds) > 30_000
+        == day.speeds["sample_count"].sum() + len(day.links) + quarantine.total
+    ), "one sample each, and some links have several stations"
+    assert len(day.speeds) > 25_000
     assert 80 < day.speeds["speed_mps"].median() * 3.6 < 120
 
 

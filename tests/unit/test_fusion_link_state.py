@@ -21,7 +21,7 @@ from traffic_brain.fusion.link_state import (
     probe_flow,
 )
 from traffic_brain.fusion.observations import probe_sums
-from traffic_brain.fusion.pace_fusion import FASTEST_PACE_RATIO, MIN_SPEED_MPS
+from traffic_brain.fusion.pace_fusion import FASTEST_PACE_RATIO, MIN_SPEED_MPS, USUAL_PERIOD_S
 from traffic_brain.fusion.window import Window, window_of
 
 PLACES = {"a": (0.0, 0.0), "b": (200.0, 0.0), "c": (600.0, 0.0)}
@@ -121,8 +121,10 @@ def test_probe_speeds_are_averaged_over_distance() -> None:
     assert found.pace_s_per_m[0, 0] == pytest.approx(80 / 600)
     assert found.seen.sum() == 3
     assert np.isnan(found.pace_s_per_m[1]).all(), "it stood: time, but no distance"
-    driven = probe_flow(InternetDay(speeds, 4), city)
-    assert driven == pytest.approx({"a-b": 600 / 200, "b-c": 35 / 400})
+    seen = probe_flow(InternetDay(speeds, 4), city)
+    took_s = 200 * 82 / (600 + 2 * 15.0 * 635 / (80 * 15 + 8 * 10))
+    assert seen["a-b"].passes == pytest.approx(80 / (took_s / USUAL_PERIOD_S))
+    assert probe_flow(InternetDay(speeds.iloc[:0], 0), city) == {}
     likely = likely_probe_flow(InternetDay(speeds, 4), city)
     usual = (600 / 200 + 35 / 400) / 2
     assert usual < likely["a-b"] < 600 / 200

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from network_data.city import NET_FILE, SIGNALS_FILE
-from sim_scenarios.check import CheckParams, _known_days, check, unregistered
+from sim_scenarios.check import CheckParams, check, unregistered
 from sim_scenarios.demand import BUS, CAR, Vehicle, draw, drivable_vehicles
 from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
 from sim_scenarios.gate.calibration import sheet
@@ -22,6 +22,7 @@ from sim_scenarios.gate.figures import Places, RunFigures, Ways, read_figures, w
 from sim_scenarios.gate.journal import Journal
 from sim_scenarios.gate.phases import Check, _for_everybody, _Phase
 from sim_scenarios.gate.transition import with_transition
+from sim_scenarios.gate.whole import known_days
 from sim_scenarios.outputs import DelaySummary, VehicleRoute, read_routes, summarise
 from sim_scenarios.programs import write_programs
 from sim_scenarios.run import RunRequest, RunResult, run
@@ -360,7 +361,7 @@ def test_in_service_is_what_ran_and_not_what_is_registered(
 def test_known_days_take_turns(short_night: ShortNight, tmp_path: Path) -> None:
     known, network = short_night.known, short_night.network
     fewer = replace(known, trips=known.trips[:40], vehicle_classes=known.vehicle_classes[:40])
-    vehicles, days = _known_days([known, fewer], network)
+    vehicles, days = known_days([known, fewer], network)
     assert [len(day.vehicles) for day in days] == [len(vehicles) - len(days[1].vehicles), 40]
     bench = Bench(
         network=network,

@@ -22,7 +22,17 @@ from optimizers.short_links import (
     shortest_worthwhile,
     turns_after_short_links,
 )
-from optimizers.solve import City, optimize, read_problem, solve
+from optimizers.solve import (
+    City,
+    Recipe,
+    _recipes,
+    _safe,
+    changed_junctions,
+    drafted,
+    optimize,
+    read_problem,
+    solve,
+)
 from optimizers.splits import JunctionProblem, best_cycle, best_splits, delay_of, junction_problem
 from optimizers.waves import coordinate
 from tests.unit.hand_made import two_stage_plan
@@ -307,6 +317,30 @@ def test_a_corridor_of_one_junction(short_night: ShortNight, problem: City, tmp_
     assert tuple(wave.result.offsets_s) == (0,)
     (tmp_path / "corridors.json").write_text(json.dumps([corridor_to_dict(alone)]))
     made(short_night, tmp_path / "plans", report=tmp_path)
+
+
+def test_recipes_may_be_followed_by_others(problem: City) -> None:
+    quick = replace(FEW, common_cycles_s=(60,), offset_work=0.1)
+    drafts = [drafted(problem, recipe, quick) for recipe in _recipes(problem, quick)]
+    told = [c.plans for c in solve(problem, quick, drafts=iter(drafts))]
+    assert told == [c.plans for c in solve(problem, quick)]
+
+
+def test_a_junction_that_would_break_a_rule_keeps_its_plan_unless_many_would(
+    problem: City, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = drafted(problem, Recipe("common-60", 60), FEW)[0]
+    first = min(good.plans)
+    greens = (1, *good.plans[first].greens_s[1:])
+    unsafe = good.plans[first].with_greens(greens, "unsafe")
+    bad = replace(good, plans={**good.plans, first: unsafe})
+    assert _safe(good, problem) is good
+    assert _safe(bad, problem) is None  # one of nine
+    monkeypatch.setattr("optimizers.solve.BROKEN_RATIO", 0.2)
+    mended = _safe(bad, problem)
+    assert mended is not None
+    assert mended.plans == {**good.plans, first: problem.problems[first].plan}
+    assert first not in changed_junctions(mended, problem.problems)
 
 
 def test_nothing_to_retime_gives_no_candidate(problem: City) -> None:

@@ -22,6 +22,7 @@ from network_data.city import load_city
 from traffic_brain.console.refusals import NotFound
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.reading import read_json
+from traffic_brain.nightly.folders import judged_plans
 from traffic_brain.nightly.ledger import Ledger
 from traffic_brain.nightly.manifest import MANIFEST
 from traffic_brain.nightly.night import NightFolders
@@ -221,7 +222,7 @@ def _load(folder: NightFolder, network: RoadNetwork) -> Night:
         city=f.city,
         state=f.state,
         diagnosis=f.diagnosis,
-        plans=f.plans,
+        plans=judged_plans(f.plans, f.verdict),
         verdict=f.verdict,
         package=f.package,
         world=folder.world,

@@ -9,6 +9,7 @@ from typing import cast
 from traffic_brain.console.nights import Library, NightFolder
 from traffic_brain.console.refusals import NotFound
 from traffic_brain.console.runs import MODIFIED, Run, Runs, Status
+from traffic_brain.nightly.folders import judged_plans
 from traffic_brain.report.saved import Night, with_proposal
 
 OWN = "night"
@@ -78,7 +79,7 @@ class Proposals:
             f"proposal {proposal.mark}",
             lambda: with_proposal(
                 night,
-                plans=proposal.plans,
+                plans=judged_plans(proposal.plans, proposal.verdict),
                 verdict=proposal.verdict,
                 package=proposal.package,
             ),

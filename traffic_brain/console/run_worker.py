@@ -24,6 +24,7 @@ from traffic_brain.model.documents import (
 from traffic_brain.model.findings import Corridor
 from traffic_brain.model.reading import read_json, to_json
 from traffic_brain.model.signals import SignalPlan
+from traffic_brain.nightly.folders import judged_plans
 from traffic_brain.nightly.runner import Stage, run_stages
 from traffic_brain.nightly.stages import check_stage, package_stage
 from traffic_brain.progress import Progress
@@ -150,7 +151,8 @@ def _by_hand(inputs: Mapping[str, Path], request: Request) -> list[dict[str, Any
     running = plans_from_dict(read_json(inputs["state"] / "running_plans.json"), "running plans")
     plans = {plan.junction_id: plan for plan in running}
     proposed: dict[str, SignalPlan] = {}
-    for candidate in read_json(inputs["plans"] / "candidates.json")["candidates"]:
+    plans_folder = judged_plans(inputs["plans"], inputs["verdict"])
+    for candidate in read_json(plans_folder / "candidates.json")["candidates"]:
         if candidate["candidate_id"] == chosen:
             listed = plans_from_dict({"plans": candidate["plans"]}, chosen)
             proposed = {plan.junction_id: plan for plan in listed}

@@ -6,26 +6,36 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from traffic_brain.feeds.column_map import feed_map
+from traffic_brain.clock import day_start_ms
+from traffic_brain.feeds.column_map import FeedMap, feed_map
 from traffic_brain.feeds.coordinates import Plane
+from traffic_brain.feeds.layout import LAYOUT
+from traffic_brain.feeds.opening import batches
 from traffic_brain.feeds.registers import read_register
 from traffic_brain.feeds.tables import (
+    DAY_S,
     Quarantine,
     all_read,
     no_value,
     not_ok,
+    numbers,
     outside_day,
     read_layout,
     seconds_of_day,
 )
-from traffic_brain.kernels.duplicates import repeats
 from traffic_brain.model.network import RoadNetwork
 
 FEED = "police"
+NEVER = int(np.iinfo(np.int64).min)
+_TIME_BITS = 27
+"""2^27 ms are longer than a day."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +75,9 @@ def read(
     told = feed_map(folder, FEED)
     register, raw_passes, raw_counts, raw_log = all_read(
         partial(read_register, folder, "detectors", told, network, plane, quarantine),
-        *(
-            partial(read_layout, folder, table, told, quarantine)
-            for table in ("passes", "counts", "signal_log")
-        ),
+        partial(_RawPasses.read, folder, told, day, quarantine),
+        partial(read_layout, folder, "counts", told, quarantine),
+        partial(read_layout, folder, "signal_log", told, quarantine),
     )
     detectors = quarantine.register(
         FEED,
@@ -81,42 +90,87 @@ def read(
     )
     return PoliceDay(
         detectors=detectors,
-        passes=_passes(raw_passes, detectors, day, quarantine),
+        passes=_passes(raw_passes, detectors, quarantine),
         counts=_counts(raw_counts, detectors, day, quarantine),
         signal_log=_signal_log(raw_log, network, day, quarantine),
         rows_read=quarantine.rows_read_of(FEED),
     )
 
 
-def _passes(
-    raw: pd.DataFrame, detectors: pd.DataFrame, day: date, quarantine: Quarantine
-) -> pd.DataFrame:
-    time_s = seconds_of_day(raw["time"], day)
-    detector_idx = detectors.index.get_indexer(raw["detector_id"])
-    passes = pd.DataFrame({"detector_idx": detector_idx, "time_s": time_s})
-    passes = quarantine.keep(
-        FEED,
-        passes,
-        [
-            ("device_fault", not_ok(raw)),
-            ("unknown_detector", detector_idx < 0),
-            ("no_time", np.isnan(time_s)),
-            ("outside_day", outside_day(time_s)),
-        ],
-    )
-    milliseconds = np.round(passes["time_s"].to_numpy() * 1000.0).astype(np.int64)
-    again = repeats(passes["detector_idx"].to_numpy(), milliseconds)
-    passes = quarantine.keep(FEED, passes, [("duplicate", again)])
-    passes = passes.sort_values(["detector_idx", "time_s"], kind="stable", ignore_index=True)
-    place = detectors.iloc[passes["detector_idx"].to_numpy()]
+@dataclass(frozen=True)
+class _RawPasses:
+    """Passes as they came, in few bytes a row: 50 million of them are a day of a large city."""
+
+    names: pd.Index[str]
+    name_idx: np.ndarray
+    """int32[row]; −1: none."""
+    since_ms: np.ndarray
+    """int64[row], since the day began; ``NEVER``: no time."""
+    is_faulty: np.ndarray
+
+    @staticmethod
+    def read(folder: Path, told: FeedMap, day: date, quarantine: Quarantine) -> _RawPasses:
+        """All rows of the table that can be read."""
+        layout, begin_ms = LAYOUT[FEED]["passes"], day_start_ms(day)
+        names: pd.Index[str] = pd.Index([], dtype="str")
+        parts = [(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.bool_))]
+        for batch in (
+            batches(folder, "passes", layout.required, told, quarantine, optional=layout.optional)
+            if folder.is_dir()
+            else ()
+        ):
+            ids = batch.column("detector_id")
+            found = pd.Index(ids.dictionary.to_pylist(), dtype="str")
+            names = names.append(found[names.get_indexer(found) < 0].unique())
+            place_of = np.append(names.get_indexer(found), -1).astype(np.int32)
+            at_ms = numbers(batch.column("time").cast(pa.int64()), NEVER)
+            parts.append(
+                (
+                    place_of[numbers(ids.indices, -1)],
+                    np.where(at_ms == NEVER, NEVER, at_ms - begin_ms),
+                    pc.not_equal(batch.column("status").fill_null("ok"), "ok").to_numpy(
+                        zero_copy_only=False
+                    ),
+                )
+            )
+        return _RawPasses(names, *(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _passes(raw: _RawPasses, detectors: pd.DataFrame, quarantine: Quarantine) -> pd.DataFrame:
+    """Passes of known detectors and of the day, each once, ordered by detector and time."""
+    detector_of = np.append(detectors.index.get_indexer(raw.names), -1)
+    detector_idx, since_ms = detector_of[raw.name_idx], raw.since_ms
+    bad = np.zeros(len(since_ms), dtype=bool)
+    for reason, marked in (
+        ("device_fault", raw.is_faulty),
+        ("unknown_detector", detector_idx < 0),
+        ("no_time", since_ms == NEVER),
+        ("outside_day", (since_ms < 0) | (since_ms >= DAY_S * 1000)),
+    ):
+        quarantine.refuse(FEED, reason, marked & ~bad)
+        bad |= marked
+    # what tells a pass from another is also what it is ordered by, and all that there is of it
+    keys = (detector_idx[~bad] << _TIME_BITS) | since_ms[~bad]
+    keys.sort()
+    again = keys[1:] == keys[:-1]
+    quarantine.refuse(FEED, "duplicate", again)
+    keys = keys[np.append(np.ones(min(len(keys), 1), dtype=bool), ~again)]
+    detector_idx = keys >> _TIME_BITS
+    lanes = detectors["lane_idx"].to_numpy()
     return pd.DataFrame(
         {
-            "detector_id": place.index.to_numpy(),
-            "link_id": place["link_id"].to_numpy(),
-            "lane_idx": place["lane_idx"].to_numpy(),
-            "time_s": passes["time_s"].to_numpy(),
+            "detector_id": _texts(detectors.index, detector_idx),
+            "link_id": _texts(pd.Index(detectors["link_id"]), detector_idx),
+            "lane_idx": lanes[detector_idx],
+            "time_s": (keys & ((1 << _TIME_BITS) - 1)) / 1000.0,
         }
     )
+
+
+def _texts(names: pd.Index[str], idx: np.ndarray) -> Any:
+    """``names[idx]`` without an object for each of millions of rows."""
+    known = pa.array(names.to_numpy(dtype=object), pa.large_string())
+    return pd.array(known.take(pa.array(idx)), dtype="str")
 
 
 def _counts(

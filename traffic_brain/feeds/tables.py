@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ __all__ = [
     "all_read",
     "no_value",
     "not_ok",
+    "numbers",
     "outside_day",
     "read_layout",
     "read_table",
@@ -38,7 +40,7 @@ __all__ = [
 DAY_S = 86_400
 
 
-def all_read(*reads: Callable[[], pd.DataFrame]) -> list[pd.DataFrame]:
+def all_read(*reads: Callable[[], Any]) -> list[Any]:
     """What each of several tables holds.
 
     Raises:
@@ -99,6 +101,12 @@ def seconds_of_day(times: pd.Series[pd.Timestamp], service_day: date) -> np.ndar
     )
     filled = milliseconds.to_numpy(zero_copy_only=False).astype(np.float64)
     return np.asarray((filled - day_start_ms(service_day)) / 1000.0)
+
+
+def numbers(array: pa.Array, none: float) -> np.ndarray:
+    """A column of numbers; ``none`` stands for those that are not there."""
+    whole = array.fill_null(pa.scalar(none, array.type)) if array.null_count else array
+    return np.asarray(whole)
 
 
 def no_value(table: pd.DataFrame, *columns: str) -> np.ndarray:

@@ -1,16 +1,11 @@
 """Gaps in series of many places filled from their own past, their days and their neighbours.
 
-Several experts each fill all gaps: a straight line in time, the usual day, the neighbours at that
-time, near and nearest, a straight line in place between those around, and a Gaussian process over
-places × times that knows a bit of each. What
-each expert is worth is tried out: known values are hidden in gaps like the real ones, and the
-experts are weighed so that together they miss them least, apart for gaps that begin just
-beside a known value and for those that are far from any.
-
-The process (Rasmussen and Williams 2006) models what differs from the usual day by three kinds of
-differences: of a region for hours, of a region for minutes, of a single place. Each is a product
-of a likeness of places and one of times, so that the whole is solved by conjugate gradients with
-small matrices and Fourier transforms (Saatçi 2011, ch. 5; Wilson et al. 2014 for gaps).
+Several experts each fill all gaps: a straight line in time, a bridge in time as is learnt from gaps
+of the same shape (``bridging``), the usual day, the neighbours at that time, near and nearest, a
+straight line in place between those around, and a Gaussian process over places × times that knows
+a bit of each (``field_process``). What each expert is worth is tried out: known values are hidden
+in gaps like the real ones, and the experts are weighed so that together they miss them least, apart
+for gaps that begin just beside a known value and for those that are far from any.
 """
 
 from __future__ import annotations
@@ -21,12 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import nnls
 
-ROUNDS = 40
-TOLERANCE = 1e-3
+from traffic_brain.fusion.bridging import Bridges, bridged, learned
+from traffic_brain.fusion.field_process import Likeness, by_process, positive
+from traffic_brain.fusion.usual_days import usual_day
+
 TRIALS_ROUNDS = 12
 NEARER = (0.5, 1.0, 2.0, 4.0, 8.0)
-TRIALS = 4
 """Powers of nearness: neighbours in an ever smaller circle."""
+TRIALS = 4
 FAR_BINS = (2, 6, 18, 1 << 30)
 """Bins to the nearest known value of the place, up to which gaps are judged together."""
 LEAST_TRIED = 100
@@ -38,29 +35,7 @@ EVENNESS = 0.1
 """How strongly experts between which the trial shows little are held to their worth alone."""
 WORTH_POWER = 4.0
 """An expert's worth alone falls with this power of its error: twice the error, a sixteenth."""
-SMOOTHED_BINS = 6
-"""A usual day is smoothed over this many bins to either side."""
-OWN_DAYS = 0.2
-"""So many days of its own a place needs to be believed as much as its neighbours."""
-LEAST_SD_RATIO = 0.05
-KIND_POWER = 3.0
-"""How much less a day tells of another with the square of their difference."""
 HIDDEN_FOR_TRIAL = 0.1
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """Variances of the three differences and of noise, beside each other, and their times."""
-
-    region_hours: float = 0.1
-    region_minutes: float = 1.0
-    place: float = 1.0
-    noise: float = 0.2
-    hours_bins: float = 48.0
-    minutes_bins: float = 4.0
-    place_bins: float = 6.0
-
-
 _TRIED: dict[str, tuple[float, ...]] = {"noise": (0.05, 0.6), "place_bins": (24.0, 96.0)}
 
 
@@ -94,7 +69,8 @@ def fill(
     known = np.isfinite(values)
     rng = np.random.default_rng(seed)
     hidden = [_trial(known, bins_per_day, n, rng) for n in range(TRIALS)]
-    field = _Field(near, _positive(near), _edges(near), of_day)
+    bridges = learned(values, near, of_day, seed)
+    field = _Field(near, positive(near), _edges(near), of_day, bridges)
     likeness = _best(np.where(hidden[0], np.nan, values), values, field, hidden[0])
     judged = _weights([_tried(values, field, likeness, one) for one in hidden])
     experts = _experts(values, field, likeness)
@@ -104,14 +80,6 @@ def fill(
         here = ~known & (far > nearest) & (far <= furthest)
         filled[here] = weights @ experts[:, here]
     return Filled(filled, likeness)
-
-
-def _positive(near: np.ndarray) -> np.ndarray:
-    """The nearest likeness that a process can have: negative eigenvalues cut, ones restored."""
-    size, vectors = np.linalg.eigh(0.5 * (near + near.T))
-    whole = (vectors * np.maximum(size, 0.0)) @ vectors.T
-    scale = np.sqrt(np.maximum(np.diag(whole), 1e-9))
-    return np.asarray(whole / scale[:, None] / scale[None])
 
 
 def _trial(
@@ -155,12 +123,16 @@ def _apart(trial: np.ndarray, gaps: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Field:
-    """near as given, as a process can have it, who lies beside whom, each column's bin of day."""
+    """near as given, as a process can have it, who lies beside whom, each column's bin of day.
+
+    And how gaps in time are bridged.
+    """
 
     near: np.ndarray
     alike: np.ndarray
     edges: np.ndarray
     of_day: np.ndarray
+    bridges: Bridges
 
 
 def _best(rest: np.ndarray, values: np.ndarray, field: _Field, hidden: np.ndarray) -> Likeness:
@@ -171,7 +143,8 @@ def _best(rest: np.ndarray, values: np.ndarray, field: _Field, hidden: np.ndarra
     for name, figures in (("noise", (Likeness().noise,)), *_TRIED.items()):
         for figure in figures:
             one = replace(best, **{name: figure})
-            off = _by_process(rest, field, one, TRIALS_ROUNDS)[hidden] - values[hidden]
+            told = by_process(rest, field.near, field.alike, field.of_day, one, TRIALS_ROUNDS)
+            off = told[hidden] - values[hidden]
             error = float(np.abs(off).mean())
             if error < least:
                 best, least = one, error
@@ -181,16 +154,17 @@ def _best(rest: np.ndarray, values: np.ndarray, field: _Field, hidden: np.ndarra
 def _experts(values: np.ndarray, field: _Field, likeness: Likeness) -> np.ndarray:
     """float64[expert, place, bin]: each one's opinion of every value, gaps or not."""
     known = np.isfinite(values)
-    usual = _usual_day(values, field.near, field.of_day)
+    usual = usual_day(values, field.near, field.of_day)
     line = _line(values, usual)
     off = _line(np.where(known, values - usual, np.nan), np.zeros_like(usual))
     near = [_of_neighbours(values, field.near**power, usual) for power in NEARER]
-    process = _by_process(values, field, likeness, ROUNDS)
+    process = by_process(values, field.near, field.alike, field.of_day, likeness)
     between = [
         _between(values, field.edges, usual),
         _between(values, field.edges, np.zeros_like(usual)),
     ]
-    return np.stack([process, line, usual + off, usual, *between, *near])
+    bridge = bridged(values, field.near, field.of_day, field.bridges, usual)
+    return np.stack([process, bridge, line, usual + off, usual, *between, *near])
 
 
 def _line(values: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
@@ -316,121 +290,3 @@ def _weighed(said: np.ndarray, true: np.ndarray) -> np.ndarray:
         weights, _ = nnls(matrix, goal)
         weights /= max(float(weights.sum()), 1e-9)
     return np.asarray(weights)
-
-
-def _by_process(values: np.ndarray, field: _Field, likeness: Likeness, rounds: int) -> np.ndarray:
-    known = np.isfinite(values)
-    usual = _usual_day(values, field.near, field.of_day)
-    off = np.where(known, values - usual, 0.0)
-    size = _usual_size(off, known, field.of_day)
-    kernel = _Kernel(field.alike, values.shape[1], likeness)
-    weights = _solved(kernel, known, off / size, likeness.noise, rounds)
-    return np.asarray(usual + size * kernel.times(weights))
-
-
-def _usual_day(values: np.ndarray, near: np.ndarray, of_day: np.ndarray) -> np.ndarray:
-    """float64[place, bin]: mean at the time of day over days of the kind.
-
-    Of the place itself and, by need, of its neighbours.
-    """
-    day, bins = _day_of(of_day), int(of_day.max()) + 1
-    shape = (len(values), int(day[-1]) + 1, bins)
-    total, count = np.zeros(shape), np.zeros(shape)
-    known = np.isfinite(values)
-    total[:, day, of_day] = np.where(known, values, 0.0)
-    count[:, day, of_day] = known
-    kind = _like_days(total, count)
-    total = _around(np.einsum("de,peb->pdb", kind, total))
-    count = _around(np.einsum("de,peb->pdb", kind, count))
-    of_all = count.sum(axis=0)
-    city = np.where(of_all > 0, total.sum(axis=0) / np.maximum(of_all, 1e-9), values[known].mean())
-    mean = np.where(count > 0, total / np.maximum(count, 1e-9), city[None])
-    weight = near * (1.0 - np.eye(len(near)))
-    told = np.tensordot(weight, count, axes=1)
-    others = (np.tensordot(weight, count * mean, axes=1) + 0.1 * city[None]) / (told + 0.1)
-    share = count / (count + OWN_DAYS)
-    usual = share * mean + (1.0 - share) * others
-    return np.asarray(usual[:, day, of_day])
-
-
-def _day_of(of_day: np.ndarray) -> np.ndarray:
-    """int64[bin]: which day a column belongs to."""
-    return np.concatenate([[0], np.cumsum(np.diff(of_day) < 0)])
-
-
-def _like_days(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """float64[day, day]: how much a day tells of another, 1 for itself and its nearest.
-
-    Days of a kind (weekday, weekend) are found by their values where both are known.
-    """
-    days = total.shape[1]
-    square = np.full((days, days), np.inf)
-    for a, b in itertools.permutations(range(days), 2):
-        both = (count[:, a] > 0) & (count[:, b] > 0)
-        if both.any():
-            square[a, b] = float(((total[:, a] - total[:, b])[both] ** 2).mean()) + 1e-9
-    nearest = square.min(axis=1, initial=np.inf, keepdims=True)
-    alike = np.where(np.isfinite(nearest), (nearest / square) ** KIND_POWER, 1.0)
-    alike[np.diag_indices(days)] = 1.0
-    return np.asarray(alike)
-
-
-def _usual_size(off: np.ndarray, known: np.ndarray, of_day: np.ndarray) -> np.ndarray:
-    """float64[1, bin]: how far values usually are from the usual day, by time of day."""
-    square = np.bincount(of_day, (off**2).sum(axis=0))
-    count = np.bincount(of_day, known.sum(axis=0))
-    size = np.sqrt(_around(square) / np.maximum(_around(count), 1e-9))
-    least = LEAST_SD_RATIO * float(np.sqrt((off[known] ** 2).mean())) + 1e-9
-    return np.asarray(np.maximum(size, least)[of_day][None])
-
-
-def _around(values: np.ndarray) -> np.ndarray:
-    """Mean over ``SMOOTHED_BINS`` of the day to either side, along the last axis."""
-    shifts = range(-SMOOTHED_BINS, SMOOTHED_BINS + 1)
-    return np.asarray(np.mean([np.roll(values, k, axis=-1) for k in shifts], axis=0))
-
-
-class _Kernel:
-    """Σ likeness of places ⊗ likeness of times, as an operator on float64[place, bin]."""
-
-    def __init__(self, near: np.ndarray, bins: int, likeness: Likeness) -> None:
-        length = 1 << int(np.ceil(np.log2(2 * bins)))
-        lag = np.minimum(np.arange(length), length - np.arange(length))
-        region, alone = (
-            sum(size * np.fft.rfft(np.exp(-lag / lasting)).real for size, lasting in parts)
-            for parts in (
-                (
-                    (likeness.region_hours, likeness.hours_bins),
-                    (likeness.region_minutes, likeness.minutes_bins),
-                ),
-                ((likeness.place, likeness.place_bins),),
-            )
-        )
-        self._near, self._region, self._alone = near, region, alone
-        self._bins, self._length = bins, length
-
-    def times(self, weights: np.ndarray) -> np.ndarray:
-        spectrum = np.fft.rfft(weights, self._length, axis=1)
-        around = (self._near @ spectrum.view(np.float64)).view(np.complex128)
-        total = around * self._region + spectrum * self._alone
-        return np.asarray(np.fft.irfft(total, self._length, axis=1)[:, : self._bins])
-
-
-def _solved(
-    kernel: _Kernel, known: np.ndarray, off: np.ndarray, noise: float, rounds: int
-) -> np.ndarray:
-    """Weights of the known values: (K + noise) w = off, by conjugate gradients."""
-    weights = np.zeros_like(off)
-    left = np.where(known, off, 0.0)
-    way, power = left.copy(), float((left**2).sum())
-    goal = TOLERANCE**2 * power
-    for _ in itertools.repeat(None, rounds):
-        if power <= goal:
-            break
-        ahead = np.where(known, kernel.times(way) + noise * way, 0.0)
-        step = power / float((way * ahead).sum())
-        weights += step * way
-        left -= step * ahead
-        now = float((left**2).sum())
-        way, power = left + now / power * way, now
-    return weights

@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.sparse import coo_matrix, csc_matrix, csr_matrix, diags, identity
-from scipy.sparse.linalg import norm, splu
+from scipy.sparse import coo_matrix, csr_matrix
 
 from traffic_brain.fusion.counters import TURN_WEIGHT, Counter
+from traffic_brain.fusion.expected_flows import Expected, Probed, expected_flows
+from traffic_brain.fusion.least_squares import non_negative, standard_errors
 from traffic_brain.model.network import Connection, Link, RoadNetwork, Turn
 
 Pair = tuple[str, str]
@@ -29,13 +30,8 @@ COUNT_RELATIVE_SD = 0.01
 UNHEARD_RELATIVE_SD = 0.25
 """Error of the vehicles that passed while no detector of the city was heard."""
 CAMERA_RELATIVE_SD = 0.03
-PROBE_RELATIVE_SD = 0.5
-COVERED_RATIO = 0.9
-"""Where so many of the known vehicles drive where probes do, probes are looked for everywhere."""
-UNSEEN_SAMPLES = 0.5
-"""Samples that a link is worth on which no probe sent any (Jeffreys' prior of a Poisson count)."""
-TRUST_RATIO = 0.7
-"""By so much the prior's error shrinks where all of an approach's vehicles were seen turning."""
+LEAST_UNSEEN_RATIO = 0.1
+"""Of vehicles that are expected on a link or a turn so many may be unseen, though all were seen."""
 PRIOR_RELATIVE_SD = 0.7
 """Shares of turns that nobody saw are nearly as uncertain as they are large."""
 U_TURN_SHARE = 0.1
@@ -48,12 +44,9 @@ STAY_RATIO = 0.03
 """Share of a link's vehicles that begin or end on it, inside the city."""
 LEAST_SD_VEH = 2.0
 BOUND_ROUNDS = 2
-RIDGE = 1e-12
-TOLERANCE = 1e-9
-PATIENCE = 3
-MAX_PIVOTS = 200
-DRAWS = 64
-ERROR_RIDGE = 1e-9
+RARE_FREEDOM = 1.0
+"""Of Student's t of those who begin or end on a link: most are few, and on some links hundreds."""
+RARE_ROUNDS = 6
 DOUBLES_BACK_COSINE = -0.85
 
 
@@ -71,8 +64,8 @@ class Sightings:
 
     cameras: Mapping[str, float]
     """Vehicles by link with a working camera, those it did not read included."""
-    probes: Mapping[str, float]
-    """Probe vehicles by link, up to a factor common to the city: samples × m/s / length."""
+    probes: Mapping[str, Probed]
+    """Probe vehicles of every link; empty: there is no such feed."""
     turns: Mapping[Pair, float]
     """Vehicles seen on both sides of a turn."""
 
@@ -92,15 +85,14 @@ def balanced_flows(
     if not turns:
         return Balance({}, {})
     system = _Equations(turns)
-    expected = _expected_veh(network, counted, sightings)
-    _conserve(system, network, turns, expected.scale_veh)
+    expected = expected_flows(network, counted, sightings.cameras, sightings.probes)
+    _conserve(system, network, turns, expected)
     _expect(system, turns, expected, sightings.turns)
     _count(system, network, counted, COUNT_RELATIVE_SD + UNHEARD_RELATIVE_SD * (1 - heard_ratio))
     for link_id, seen in sightings.cameras.items():
         if link_id not in system.sink:
             continue
-        leaving = {**dict.fromkeys(system.leaving[link_id], 1.0), system.sink[link_id]: 1.0}
-        system.add(leaving, seen, LEAST_SD_VEH + CAMERA_RELATIVE_SD * seen)
+        system.add(system.carried(link_id), seen, LEAST_SD_VEH + CAMERA_RELATIVE_SD * seen)
     found = system.solve()
     flows = system.by_turn(found)
     seen_totals = _by_first_link(sightings.turns)
@@ -155,15 +147,6 @@ def driven_turn(connection: Connection, links: Mapping[str, Link]) -> Turn:
     return connection.turn
 
 
-@dataclass(frozen=True)
-class _Expected:
-    """Vehicles of each link before any balance, and by how many that may be wrong."""
-
-    veh: Mapping[str, float]
-    scale_veh: Mapping[str, float]
-    """Errors are ratios of this; more than ``veh`` where no probe says little of the link."""
-
-
 @dataclass
 class _Equations:
     """Rows of the least-squares system: sparse coefficients, value, both divided by the error."""
@@ -176,6 +159,8 @@ class _Equations:
     sink: dict[str, int] = field(init=False)
     _entries: list[tuple[int, int, float]] = field(default_factory=list)
     _values: list[float] = field(default_factory=list)
+    _rare: dict[int, float] = field(default_factory=dict)
+    """Index of the entry of a rare unknown -> its usual size."""
 
     def __post_init__(self) -> None:
         self.turn = {pair: i for i, pair in enumerate(self.turns)}
@@ -187,15 +172,35 @@ class _Equations:
         self.source = {link: len(self.turn) + i for i, link in enumerate(links)}
         self.sink = {link: len(self.turn) + len(links) + i for i, link in enumerate(links)}
 
+    def carried(self, link_id: str) -> dict[int, float]:
+        """Coefficients of a link's vehicles: those that turn at its end, or end their way on it."""
+        return {**dict.fromkeys(self.leaving[link_id], 1.0), self.sink[link_id]: 1.0}
+
     def add(self, coefficients: Mapping[int, float], value: float, sd: float) -> None:
         """Σ coefficient · unknown = value, give or take ``sd``."""
         row = len(self._values)
         self._entries += [(row, i, c / sd) for i, c in coefficients.items()]
         self._values.append(value / sd)
 
+    def add_rare(self, unknown: int, sd: float) -> None:
+        """An unknown that is mostly within ``sd`` of zero, and now and then anything."""
+        self._rare[len(self._entries)] = sd
+        self.add({unknown: 1.0}, 0.0, sd)
+
     def solve(self) -> np.ndarray:
-        """float64[unknown] ≥ 0: what fits best."""
-        return non_negative(self._matrix(), np.array(self._values))
+        """float64[unknown] ≥ 0: what fits best.
+
+        Rare unknowns follow Student's t of ``RARE_FREEDOM``, by least squares with weights of their
+        own, again and again (Lange, Little, Taylor 1989).
+        """
+        found = non_negative(self._matrix(), np.array(self._values))
+        for _ in range(RARE_ROUNDS if self._rare else 0):
+            for entry, sd in self._rare.items():
+                row, unknown, _ = self._entries[entry]
+                size = (RARE_FREEDOM + (found[unknown] / sd) ** 2) / (RARE_FREEDOM + 1.0)
+                self._entries[entry] = (row, unknown, 1.0 / (sd * size**0.5))
+            found = non_negative(self._matrix(), np.array(self._values))
+        return found
 
     def errors(self, found: np.ndarray) -> np.ndarray:
         """float64[unknown]: standard errors of what was found."""
@@ -210,138 +215,22 @@ class _Equations:
         return coo_matrix((entries, (rows, columns)), shape=size).tocsr()
 
 
-def non_negative(matrix: csr_matrix, values: np.ndarray) -> np.ndarray:
-    """float64[unknown] ≥ 0 that minimises the squares of matrix · x − values.
-
-    Columns are brought to one size, so that it does not matter in which unit an unknown counts.
-    ``RIDGE`` makes the matrix one of full rank; where rounding still leads the pivoting in
-    circles it is raised, and with it the matrix comes nearer to one that is solved at a glance.
-    """
-    size = norm(matrix, axis=0)
-    size[size == 0] = 1.0
-    unit = matrix @ diags(1.0 / size)
-    normal, right = unit.T @ unit, unit.T @ values
-    ridge, found = RIDGE, None
-    while found is None:
-        found = _pivoted((normal + ridge * identity(len(right))).tocsc(), right)
-        ridge *= 100
-    return np.asarray(found / size)
-
-
-def standard_errors(matrix: csr_matrix, values: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """float64[unknown]: how far the solution moves when each row errs as it says it may.
-
-    The root of the diagonal of (AᵀA)⁻¹, from ``DRAWS`` draws of the rows' errors (its own relative
-    error is 1/√(2 · DRAWS)): with the columns of those above zero alone; for those that are held
-    at zero with all columns, as nobody is sure that they are zero. Where the rows contradict each
-    other more than they say, all errors grow by the root of χ² per degree of freedom.
-    """
-    free = found > 0
-    errors = _errors_of(matrix)
-    errors[free] = _errors_of(matrix[:, np.flatnonzero(free)])
-    misfit = matrix @ found - values
-    spare = max(matrix.shape[0] - np.count_nonzero(free), 1)
-    scale = max(float(misfit @ misfit) / spare, 1.0) ** 0.5
-    return np.asarray(errors * scale)
-
-
-def _errors_of(matrix: csr_matrix) -> np.ndarray:
-    """float64[column]: root of the diagonal of (AᵀA)⁻¹, from draws."""
-    size = norm(matrix, axis=0)
-    size[size == 0] = RIDGE**0.5
-    unit = (matrix @ diags(1.0 / size)).tocsc()
-    factors = splu((unit.T @ unit + ERROR_RIDGE * identity(len(size))).tocsc())
-    noise = np.random.default_rng(0).standard_normal((matrix.shape[0], DRAWS))
-    moved = factors.solve(unit.T @ noise)
-    return np.asarray(np.sqrt((moved**2).mean(axis=1)) / size)
-
-
-def _pivoted(normal: csc_matrix, right: np.ndarray) -> np.ndarray | None:
-    """float64[unknown] x ≥ 0 with normal · x ≥ right, one of the two equal; None: not found.
-
-    Block principal pivoting (Portugal, Júdice, Vicente 1994): unknowns that came out below zero
-    are held at zero, those held against their gradient are freed, all at once; when that goes in
-    circles, one at a time, which would end for every full-rank matrix but for rounding.
-    """
-    tolerance = TOLERANCE * np.abs(right).max(initial=0.0)
-    free = np.ones(len(right), dtype=bool)
-    fewest, patience = len(free) + 1, PATIENCE
-    for _ in range(MAX_PIVOTS):
-        x = np.zeros(len(free))
-        idx = np.flatnonzero(free)
-        x[idx] = splu(normal[idx][:, idx]).solve(right[idx]) if len(idx) else 0.0
-        gradient = normal @ x - right
-        wrong = np.flatnonzero(np.where(free, x < -tolerance, gradient < -tolerance))
-        if not len(wrong):
-            return np.maximum(x, 0.0)
-        if len(wrong) < fewest:
-            fewest, patience = len(wrong), PATIENCE
-        else:
-            patience -= 1
-        if patience < 0:
-            wrong = wrong[-1:]
-        free[wrong] = ~free[wrong]
-    return None
-
-
 def _over_window(counter: Counter, heard_ratio: float) -> Counter:
     """The counter with what its lanes carried while nothing was heard."""
     return replace(counter, lane_counts=tuple(n / heard_ratio for n in counter.lane_counts))
-
-
-def _expected_veh(network: RoadNetwork, counters: list[Counter], sightings: Sightings) -> _Expected:
-    """What each link carries: counted, else by its probes, else as usual.
-
-    Where no link is counted whole, those that are counted in part tell what is usual. A link that
-    no probe drove although probes drive all over the city is likely empty, or closed to them.
-    """
-    known = _known_veh(network, counters, sightings)
-    probes = sightings.probes
-    both = [link_id for link_id in known if probes.get(link_id, 0.0) > 0]
-    known_veh, both_veh = sum(known.values()), sum(known[k] for k in both)
-    per_probe = both_veh / sum(probes[k] for k in both) if both else 0.0
-    expected = known | {k: n * per_probe for k, n in probes.items() if k not in known}
-    usual = float(np.mean(list(expected.values()))) if expected else 0.0
-    unseen = dict.fromkeys(network.links, usual)
-    if both and both_veh >= COVERED_RATIO * known_veh:
-        per_sample = UNSEEN_SAMPLES * per_probe
-        for link in network.links.values():
-            one = per_sample * link.free_flow_speed_mps / max(link.length_m, 1.0)
-            unseen[link.link_id] = min(usual, one)
-    return _Expected(unseen | expected, dict.fromkeys(network.links, usual) | expected)
-
-
-def _known_veh(
-    network: RoadNetwork, counters: list[Counter], sightings: Sightings
-) -> dict[str, float]:
-    """Vehicles of the links that cameras or detectors on every lane count."""
-    counted: dict[str, float] = defaultdict(float)
-    partly: dict[str, float] = defaultdict(float)
-    whole: dict[str, set[int]] = defaultdict(set)
-    for counter in counters:
-        partly[counter.link_id] += float(np.nanmean(counter.lane_counts)) * len(counter.lanes)
-        if counter.complete:
-            counted[counter.link_id] += sum(counter.lane_counts)
-            whole[counter.link_id] |= set(counter.lanes)
-    known = {
-        link_id: n
-        for link_id, n in counted.items()
-        if whole[link_id] >= set(network.links[link_id].car_lanes)
-    } | dict(sightings.cameras)
-    return known or dict(partly)
 
 
 def _conserve(
     system: _Equations,
     network: RoadNetwork,
     turns: Mapping[Pair, Turn],
-    expected: Mapping[str, float],
+    expected: Expected,
 ) -> None:
     """What enters a link leaves it; inside the city few vehicles begin or end their way."""
     onward = {a for (a, _), turn in turns.items() if turn is not Turn.UTURN}
     reached = {b for (_, b), turn in turns.items() if turn is not Turn.UTURN}
     for link_id in system.source:
-        expected_veh = expected[link_id]
+        expected_veh = expected.most(link_id)
         row = dict.fromkeys(system.entering[link_id], 1.0)
         row[system.source[link_id]] = 1.0
         for i in (*system.leaving[link_id], system.sink[link_id]):
@@ -350,39 +239,68 @@ def _conserve(
         system.add(row, 0.0, 0.5 + 0.1 * min(storage_veh, expected_veh))
         stay_sd = LEAST_SD_VEH + STAY_RATIO * expected_veh
         if link_id in onward:
-            system.add({system.sink[link_id]: 1.0}, 0.0, stay_sd)
+            system.add_rare(system.sink[link_id], stay_sd)
         if link_id in reached:
-            system.add({system.source[link_id]: 1.0}, 0.0, stay_sd)
+            system.add_rare(system.source[link_id], stay_sd)
 
 
 def _expect(
     system: _Equations,
     turns: Mapping[Pair, Turn],
-    expected: _Expected,
+    expected: Expected,
     seen: Mapping[Pair, float],
 ) -> None:
-    """Links carry what their probes say, and split over turns as was seen, else by weight."""
+    """Links carry what their probes say; who was not seen turning splits up by weight.
+
+    The split holds of whatever leaves a link, so that it says nothing of how much that is.
+    """
     at_edge = turns_at_edge(turns)
     weights = {
         (a, b): TURN_WEIGHT[turn] * (expected.veh[b] + LEAST_SD_VEH)
         for (a, b), turn in turns.items()
     }
-    totals, seen_totals = _by_first_link(weights), _by_first_link(seen)
-    for pair, weight in weights.items():
+    followed = _followed({pair: seen.get(pair, 0.0) for pair in turns}, expected)
+    shares = _shares_of_unseen(weights, followed, expected)
+    totals = _by_first_link(followed)
+    for pair, share in shares.items():
         link_id = pair[0]
-        share = weight / totals[link_id] if weight else 0.0
-        trust = min(seen_totals[link_id] / max(expected.veh[link_id], 1.0), 1.0)
-        if trust > 0:
-            share += trust * (seen.get(pair, 0.0) / seen_totals[link_id] - share)
-        error = PRIOR_RELATIVE_SD * share * expected.scale_veh[link_id]
+        most = expected.most(link_id)
+        unseen = max(most - totals[link_id], LEAST_UNSEEN_RATIO * most)
+        error = PRIOR_RELATIVE_SD * share
         if turns[pair] is Turn.UTURN and pair not in at_edge:
-            error = float(np.hypot(error, U_TURN_SHARE * expected.scale_veh[link_id]))
-        error *= 1.0 - TRUST_RATIO * trust
-        system.add({system.turn[pair]: 1.0}, expected.veh[link_id] * share, LEAST_SD_VEH + error)
-    for link_id, leaving in system.leaving.items():
-        error = PROBE_RELATIVE_SD * expected.scale_veh[link_id]
-        row = {**dict.fromkeys(leaving, 1.0), system.sink[link_id]: 1.0}
-        system.add(row, expected.veh[link_id], 5.0 + error)
+            error = float(np.hypot(error, U_TURN_SHARE))
+        row = dict.fromkeys(system.leaving[link_id], -share)
+        row[system.turn[pair]] += 1.0
+        system.add(row, followed[pair] - share * totals[link_id], LEAST_SD_VEH + error * unseen)
+    for link_id in system.sink:
+        error = LEAST_SD_VEH + expected.sd_veh[link_id]
+        system.add(system.carried(link_id), expected.veh[link_id], error)
+
+
+def _followed(seen: Mapping[Pair, float], expected: Expected) -> dict[Pair, float]:
+    """Vehicles seen turning, or so many in proportion as a link may carry."""
+    totals = _by_first_link(seen)
+    return {
+        pair: n * min(expected.most(pair[0]) / totals[pair[0]], 1.0) if n > 0 else 0.0
+        for pair, n in seen.items()
+    }
+
+
+def _shares_of_unseen(
+    weights: Mapping[Pair, float], followed: Mapping[Pair, float], expected: Expected
+) -> dict[Pair, float]:
+    """How those split up that were not seen turning: as all by their weights, less the seen.
+
+    Where no camera follows nobody is seen, however many turn.
+    """
+    totals = _by_first_link(weights)
+    due = {
+        pair: expected.veh[pair[0]] * weight / totals[pair[0]] if weight else 0.0
+        for pair, weight in weights.items()
+    }
+    rest = {pair: max(n - followed[pair], LEAST_UNSEEN_RATIO * n) for pair, n in due.items()}
+    totals = _by_first_link(rest)
+    return {pair: n / totals[pair[0]] if n > 0 else 0.0 for pair, n in rest.items()}
 
 
 def _by_first_link(values: Mapping[Pair, float]) -> defaultdict[str, float]:

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from network_data.city import NET_FILE, load_city
 from traffic_brain.clock import parse_service_day
 from traffic_brain.errors import DataRefused
+from traffic_brain.executor import HERE, Engine
 from traffic_brain.feeds import checkpoint, internet, police, transit
 from traffic_brain.feeds.coordinates import Plane, plane_of
 from traffic_brain.feeds.findings import Finding
@@ -32,8 +33,8 @@ from traffic_brain.feeds.losses import LOST_READS, read_ratio
 from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.feeds.tables import refuse_together
 from traffic_brain.fusion.buses import bus_trips, without_buses
-from traffic_brain.fusion.counters import Counter, Detectors, counters, dark_bins, live_detectors
-from traffic_brain.fusion.flow_balance import Balance, Sightings, balanced_flows
+from traffic_brain.fusion.counters import Detectors, counters, dark_bins, live_detectors
+from traffic_brain.fusion.flow_balance import Sightings, balanced_flows
 from traffic_brain.fusion.gaps import camera_gaps
 from traffic_brain.fusion.levels import class_of, level
 from traffic_brain.fusion.link_features import Traffic
@@ -47,6 +48,7 @@ from traffic_brain.fusion.link_state import (
     probe_flow,
     widening_by,
 )
+from traffic_brain.fusion.movement_demand import UNKNOWN, movement_demand
 from traffic_brain.fusion.observations import probe_sums
 from traffic_brain.fusion.outages import silent_bins, stretches_s
 from traffic_brain.fusion.quantities import Times, derived
@@ -62,22 +64,16 @@ from traffic_brain.fusion.routes import (
 from traffic_brain.fusion.running_plans import running_plans
 from traffic_brain.fusion.sightings_table import write_sightings
 from traffic_brain.fusion.signals.tables import found_signals, timing_findings, write_signals
-from traffic_brain.fusion.trips import WeightedTrips, movement_flows, reconstruct, whole_trips
-from traffic_brain.fusion.window import BIN_S, DEMAND_BIN_S, Window, window_of
+from traffic_brain.fusion.trips import WeightedTrips, reconstruct, whole_trips
+from traffic_brain.fusion.window import BIN_S, Window, window_of
 from traffic_brain.model.documents import plans_to_json
-from traffic_brain.model.network import Movement, RoadNetwork
+from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.reading import to_json
 from traffic_brain.progress import Progress, silent
 
-SATURATED_SPEED_RATIO = 0.3
-"""Below this share of free flow an approach holds a standing queue: more want to pass than do."""
-SATURATED_DEMAND_RATIO = 1.15
-COUNT_RELATIVE_SD = 0.03
 PLACED = (police.FEED, checkpoint.FEED, internet.FEED)
 """Feeds whose devices stand somewhere."""
 NO_FOLDER = ".left out"
-UNKNOWN = "unknown"
-"""Level and source of what no feed told anything of."""
 BUS_RELATIVE_SD = 0.8
 BUS_QUANTILE = 0.25
 
@@ -128,9 +124,19 @@ class _Feeds:
 
 
 def fuse(
-    city: Path, feeds_day: Path, out: Path, *, seed: int = 0, progress: Progress = silent
+    city: Path,
+    feeds_day: Path,
+    out: Path,
+    *,
+    seed: int = 0,
+    engine: Engine = HERE,
+    progress: Progress = silent,
 ) -> dict[str, int]:
     """Fuse the feeds in ``feeds_day`` (a folder named by its service day) into ``out``.
+
+    Args:
+        engine: where the rows of the largest feed are read; it changes no byte of the state. On a
+            cluster, every worker must see the feeds and ``out``.
 
     Raises:
         ConfigurationError: the folder's name is no date, or ``city`` is no city folder.
@@ -146,7 +152,7 @@ def fuse(
     network = load_city(city)
     quarantine = Quarantine()
     progress(0.05, "reading the feeds")
-    feeds = _read(feeds_day, network, day, quarantine, plane_of(city / NET_FILE))
+    feeds = _read(feeds_day, network, day, quarantine, plane_of(city / NET_FILE), engine, out)
     progress(0.2, "examining the devices")
     health = examine(feeds.police, feeds.checkpoint, feeds.internet, network)
     feeds = feeds.set_right(health, quarantine)
@@ -202,7 +208,8 @@ def fuse(
     _write_sources(out, network, state)
     write_sightings(out, seen, seed)
     vehicles = _write_trips(out, weighted, window, seed)
-    _write_demand(out, network, window, weighted, counted, balance, state, uncounted)
+    demand = movement_demand(network, window, weighted, counted, balance, state, uncounted)
+    pq.write_table(demand, out / "movement_demand.parquet")
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
     write_signals(out, network, signals)
     findings = [*feeds.findings, *health.findings, *timing_findings(signals)]
@@ -234,6 +241,8 @@ def _read(
     day: date,
     quarantine: Quarantine,
     plane: Plane | None,
+    engine: Engine,
+    scratch: Path,
 ) -> _Feeds:
     """Read all feeds; when several are bad, all their problems come in one refusal.
 
@@ -258,7 +267,7 @@ def _read(
     reads: dict[str, Callable[..., Any]] = {
         police.FEED: partial(police.read, plane=plane),
         checkpoint.FEED: partial(checkpoint.read, plane=plane),
-        internet.FEED: partial(internet.read, plane=plane),
+        internet.FEED: partial(internet.read, plane=plane, engine=engine, scratch=scratch),
         transit.FEED: transit.read,
     }
     for feed, read in reads.items():
@@ -410,103 +419,6 @@ def _write_trips(out: Path, weighted: WeightedTrips, window: Window, seed: int) 
         out / "trips.parquet",
     )
     return len(vehicles)
-
-
-def _write_demand(
-    out: Path,
-    network: RoadNetwork,
-    window: Window,
-    weighted: WeightedTrips,
-    counted: list[Counter],
-    balance: Balance,
-    state: LinkState,
-    uncounted: np.ndarray,
-) -> None:
-    known = {(m.from_link, m.to_link): m.movement_id for m in network.movements.values()}
-    flows = movement_flows(weighted, window, lambda a, b: known.get((a, b)))
-    alone = {
-        known[c.link_id, next(iter(c.to_links))]: c.counted
-        for c in counted
-        if len(c.to_links) == 1 and c.complete
-    }
-    covered = {c.link_id for c in counted}
-    bins_of = DEMAND_BIN_S // BIN_S
-    unknown = [uncounted[b : b + bins_of].any() for b in range(0, window.bin_count, bins_of)]
-    rows = []
-    nothing = np.zeros(len(window.demand_bin_starts()))
-    for movement in network.movements.values():
-        for b, start in enumerate(window.demand_bin_starts()):
-            hours = (min(int(start) + DEMAND_BIN_S, window.end_s) - int(start)) / 3600
-            by_trips = flows.get(movement.movement_id, nothing)
-            vehicles = float(by_trips[b])
-            source = "trips and counts" if movement.from_link in covered else "trips"
-            count = alone.get(movement.movement_id)
-            error_veh = _error_veh(balance, movement, by_trips, b, hours / window.hours)
-            if count is not None and np.isfinite(count[b]):
-                vehicles, source = float(count[b]), "count"
-                error_veh = COUNT_RELATIVE_SD * vehicles
-            row = _demand_row(movement.movement_id, movement.junction_id, int(start))
-            if unknown[b]:
-                rows.append(row | {"source": UNKNOWN})
-                continue
-            saturated = _saturated(network, state, movement.from_link, int(start))
-            demand = _demand_interval(vehicles, hours, saturated, error_veh)
-            rows.append(row | demand | {"source": source})
-    schema = pa.schema(
-        [
-            ("movement_id", pa.string()),
-            ("junction_id", pa.string()),
-            ("bin_start_s", pa.int64()),
-            ("flow_vph", pa.float64()),
-            ("demand_vph", pa.float64()),
-            ("demand_low_vph", pa.float64()),
-            ("demand_high_vph", pa.float64()),
-            ("source", pa.string()),
-        ]
-    )
-    pq.write_table(pa.Table.from_pylist(rows, schema), out / "movement_demand.parquet")
-
-
-def _saturated(network: RoadNetwork, state: LinkState, link_id: str, start_s: int) -> bool:
-    """Whether the approach stood in queue for most of a demand bin."""
-    i = network.link_idx[link_id]
-    first = (start_s - state.window.begin_s) // BIN_S
-    speeds = state.speed_mps[i, first : first + DEMAND_BIN_S // BIN_S]
-    limit = SATURATED_SPEED_RATIO * network.links[link_id].free_flow_speed_mps
-    return bool(np.median(speeds) < limit)
-
-
-def _demand_row(movement_id: str, junction_id: str, start_s: int) -> dict[str, Any]:
-    return {"movement_id": movement_id, "junction_id": junction_id, "bin_start_s": start_s}
-
-
-def _error_veh(
-    balance: Balance, movement: Movement, by_trips: np.ndarray, bin_idx: int, share: float
-) -> float:
-    """Error of a bin's vehicles that goes back to the error over the whole window.
-
-    That is the error of the balance, and by how much the trips [demand bin] differ from it.
-    ``share``: the bin's length over the window's; for a bin with fewer vehicles than usual.
-    """
-    pair = movement.from_link, movement.to_link
-    vehicles, usual = float(by_trips[bin_idx]), float(by_trips.sum())
-    error = np.hypot(balance.sd_veh.get(pair, 0.0), balance.veh.get(pair, usual) - usual)
-    return float(error) * max(share, vehicles / max(usual, 1.0))
-
-
-def _demand_interval(
-    vehicles: float, hours: float, saturated: bool, error_veh: float
-) -> dict[str, float]:
-    """Flow, demand and its interval: chance within the bin, and what the source may be off."""
-    demand = vehicles * (SATURATED_DEMAND_RATIO if saturated else 1.0)
-    sd = (max(vehicles, 1.0) + error_veh**2) ** 0.5
-    high = demand + 1.96 * sd
-    return {
-        "flow_vph": round(vehicles / hours, 2),
-        "demand_vph": round(demand / hours, 2),
-        "demand_low_vph": round(max(vehicles - 1.96 * sd, 0.0) / hours, 2),
-        "demand_high_vph": round(high / hours, 2),
-    }
 
 
 def _write_health(

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array, diags_array, eye_array
 
 from traffic_brain.model.network import VEHICLE_SPACING_M, RoadNetwork
 from traffic_brain.model.signals import GREENS, SignalPlan
@@ -107,14 +108,14 @@ def nearness(network: RoadNetwork) -> np.ndarray:
     That of a quantity that is scattered over the graph and then blurred twice by each link taking
     over ``NEIGHBOUR_SHARE`` of its neighbours' mean; so it is positive definite by construction.
     """
-    count = len(network.links)
-    beside = np.zeros((count, count))
-    for c in network.connections:
-        a, b = network.link_idx[c.from_link], network.link_idx[c.to_link]
-        beside[a, b] = beside[b, a] = 1.0
-    blur = np.eye(count) + NEIGHBOUR_SHARE * beside / np.maximum(beside.sum(1), 1.0)[:, None]
-    blur = blur @ blur
-    shared = blur @ blur.T
+    count, idx = len(network.links), network.link_idx
+    pairs = {(idx[c.from_link], idx[c.to_link]) for c in network.connections}
+    both = np.array(sorted(pairs | {(b, a) for a, b in pairs}), dtype=np.int64).reshape(-1, 2)
+    beside = csr_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(count, count))
+    share = diags_array(NEIGHBOUR_SHARE / np.maximum(beside.sum(axis=1), 1.0))
+    once = eye_array(count) + share @ beside
+    blur = csr_array(once @ once)
+    shared = (blur @ blur.T).toarray()
     size = np.sqrt(np.diag(shared))
     return np.asarray(shared / size[:, None] / size[None])
 

@@ -9,10 +9,17 @@ import numpy as np
 import pandas as pd
 
 from traffic_brain.feeds.internet import InternetDay
+from traffic_brain.fusion.expected_flows import Probed, probed
 from traffic_brain.fusion.link_features import MOVING_PACE_RATIO, START_SPEED_MPS, Traffic
-from traffic_brain.fusion.observations import Gaps, ProbeSums
-from traffic_brain.fusion.pace_fusion import Evidence, FusedPace, fused_pace, pooled
-from traffic_brain.fusion.window import Window
+from traffic_brain.fusion.observations import Gaps, ProbeSums, probe_sums
+from traffic_brain.fusion.pace_fusion import (
+    Evidence,
+    FusedPace,
+    fused_pace,
+    pooled,
+    sampling_period_s,
+)
+from traffic_brain.fusion.window import BIN_S, Window
 from traffic_brain.model.network import RoadNetwork
 
 MIN_TRAVEL_S = 0.1
@@ -71,7 +78,30 @@ class LinkState:
     widening: float
 
 
-def probe_flow(feed: InternetDay, network: RoadNetwork) -> dict[str, float]:
+def probe_flow(feed: InternetDay, network: RoadNetwork) -> dict[str, Probed]:
+    """Probe vehicles of every link over the day; empty where none drove."""
+    speeds = feed.speeds
+    if speeds.empty:
+        return {}
+    sums = probe_sums(feed, network, Window(*_span(speeds)))
+    length, free = _length_and_free_pace(network)
+    period_s = sampling_period_s(sums, length[:, 0], free[:, 0])
+    metres = speeds["sample_count"] * speeds["speed_mps"]
+    return probed(
+        network,
+        speeds.groupby("link_id")["sample_count"].sum().to_dict(),
+        metres.groupby(speeds["link_id"]).sum().to_dict(),
+        period_s,
+    )
+
+
+def _span(speeds: pd.DataFrame) -> tuple[int, int]:
+    """Whole bins that hold all reports."""
+    first, last = speeds["time_s"].min(), (speeds["time_s"] + speeds["interval_s"]).max()
+    return int(first // BIN_S) * BIN_S, (int(last // BIN_S) + 1) * BIN_S
+
+
+def _lengths_driven(feed: InternetDay, network: RoadNetwork) -> dict[str, float]:
     """Link -> how often probes drove its length, up to the sampling rate common to all links.
 
     Samples are equally spaced in time, so samples × mean speed is distance driven.
@@ -86,13 +116,13 @@ def probe_flow(feed: InternetDay, network: RoadNetwork) -> dict[str, float]:
 
 
 def likely_probe_flow(feed: InternetDay, network: RoadNetwork) -> dict[str, float]:
-    """``probe_flow`` of every link, drawn to the city's mean where few samples are to be expected.
+    """Probes of every link, drawn to the city's mean where few samples are to be expected.
 
     Samples of a link are a Poisson count of flow × time on it; a gamma prior worth
     ``PRIOR_SAMPLES`` of them has the mean. A link of a metre is hardly ever sampled, whoever
     drives there. Empty where no probe drove at all.
     """
-    seen = probe_flow(feed, network)
+    seen = _lengths_driven(feed, network)
     if not seen:
         return {}
     samples = feed.speeds.groupby("link_id")["sample_count"].sum().to_dict()

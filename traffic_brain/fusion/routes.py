@@ -16,9 +16,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import networkx as nx
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import dijkstra
 
 from traffic_brain.feeds.checkpoint import CheckpointDay
 from traffic_brain.fusion.flow_balance import turns_at_edge, turns_of
@@ -90,32 +92,54 @@ class RouteFinder:
         self._unlikely_s = _unlikely_s(network, probes or {})
         free = {k: v.length_m / v.free_flow_speed_mps for k, v in network.links.items()}
         observed = dict(zip(network.links, state.travel_time_s.mean(axis=1), strict=True))
-        self._graphs = [self._link_graph(free), self._link_graph(observed)]
-        self._paths: dict[str, list[Mapping[str, list[str]]]] = {}
+        self._links = tuple(network.links)
+        self._linked = frozenset(link for turn in self._turns for link in turn)
+        self._costs = [self._costs_of(free), self._costs_of(observed)]
+        self._before: dict[str, list[NDArray[np.int32]]] = {}
         self._steps: dict[bool, dict[str, _Step]] = {}
 
-    def _link_graph(self, travel_s: Mapping[str, float]) -> nx.DiGraph[str]:
-        graph: nx.DiGraph[str] = nx.DiGraph()
-        for (here, onward), turn in self._turns.items():
-            missed = MISSED_PENALTY_S if onward in self.cameras else 0.0
-            shunned = missed + self._unlikely_s[here, onward]
-            graph.add_edge(here, onward, cost=travel_s[onward] + _TURN_S[turn] + shunned)
-        return graph
+    def _costs_of(self, travel_s: Mapping[str, float]) -> csr_array:
+        """Cost of every turn, [from link, to link]."""
+        cost, here, onward = [], [], []
+        idx = self.network.link_idx
+        for (a, b), turn in self._turns.items():
+            missed = MISSED_PENALTY_S if b in self.cameras else 0.0
+            cost.append(travel_s[b] + _TURN_S[turn] + missed + self._unlikely_s[a, b])
+            here.append(idx[a])
+            onward.append(idx[b])
+        return csr_array((cost, (here, onward)), shape=(len(idx), len(idx)))
 
     def paths(self, origin: str, target: str) -> list[list[str]]:
         """Ways from ``origin`` to ``target``, both included.
 
         The fastest on empty roads and, where it is another, the fastest by what was observed.
         """
-        if origin not in self._graphs[0]:
+        if origin not in self._linked:
             return []
-        if origin not in self._paths:
-            self._paths[origin] = [
-                nx.single_source_dijkstra_path(graph, origin, weight="cost")
-                for graph in self._graphs
+        if origin not in self._before:
+            begin = self.network.link_idx[origin]
+            self._before[origin] = [
+                dijkstra(costs, indices=begin, return_predecessors=True)[1] for costs in self._costs
             ]
-        found = [paths[target] for paths in self._paths[origin] if target in paths]
+        found = [
+            way for before in self._before[origin] if (way := self._way(before, origin, target))
+        ]
         return found[:1] if len(found) == 2 and found[0] == found[1] else found
+
+    def _way(self, before: NDArray[np.int32], origin: str, target: str) -> list[str]:
+        """Links of the fastest way, read from its end; empty where there is none.
+
+        Of all ways of an origin only the link before each link is kept: in a city of thousands of
+        links the ways themselves would fill the memory.
+        """
+        at, begin = self.network.link_idx[target], self.network.link_idx[origin]
+        way = [target]
+        while at != begin:
+            at = int(before[at])
+            if at < 0:
+                return []
+            way.append(self._links[at])
+        return way[::-1]
 
     def travel_s(self, link_id: str, at_s: float) -> float:
         """Observed travel time of a link for a vehicle that leaves it about ``at_s``."""

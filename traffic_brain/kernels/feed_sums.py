@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from traffic_brain.kernels.tables import FULL, REPEAT, TIME_BITS, insert
+from traffic_brain.kernels.tables import FULL, REPEAT, TABLES, insert
 
 USED = 0
 UNKNOWN_DEVICE = 1
@@ -51,23 +51,33 @@ _CODES = types.Array(types.int32, 1, "C", readonly=True)
 _TIMES = types.Array(types.int64, 1, "C", readonly=True)
 _SPEEDS = types.Array(types.float64, 1, "C", readonly=True)
 _SPAN = types.Array(types.int64, 1, "C", readonly=True)
-_TABLES = types.uint64[:, ::1]
 _WHOLE = types.int64[::1]
-_SEEN = (_TABLES, types.uint64[::1], _WHOLE, types.int64)
+
+
+@njit(types.UniTuple(types.uint64, 2)(types.uint64, types.int64, types.int64), cache=True)
+def _key(what: np.uint64, since_ms: int, bits: int) -> tuple[np.uint64, np.uint64]:
+    """(row, key) of what a row names and its time since the range began; see `tables`."""
+    length = np.uint64(bits)
+    since = np.uint64(since_ms)
+    row = since >> length
+    return row, (what << length) | (since - (row << length))
 
 
 @njit(
-    types.int64(
-        *(_CODES, _CODES, _CODES, _TIMES, _SPEEDS, _CODES),
-        *(types.int64, _SPAN, types.float64),
-        *(types.uint8[:, ::1], *_SEEN, types.int64[:, :, ::1], _WHOLE, _WHOLE),
-    ),
+    [
+        types.int64(
+            *(_CODES, _CODES, _CODES, _TIMES, _SPEEDS, _CODES),
+            *(types.int64, _SPAN, types.float64),
+            *(types.uint8[:, ::1], tables, types.int64, types.int64[:, :, ::1], _WHOLE, _WHOLE),
+        )
+        for tables in TABLES
+    ],
     cache=True,
 )
 def add_speeds(
     codes: np.ndarray,
     provider_of_code: np.ndarray,
-    link_of_provider: np.ndarray,
+    link_of_code: np.ndarray,
     time_ms: np.ndarray,
     speed_kmh: np.ndarray,
     samples: np.ndarray,
@@ -76,8 +86,6 @@ def add_speeds(
     fastest_kmh: float,
     seen: np.ndarray,
     tables: np.ndarray,
-    kept: np.ndarray,
-    count: np.ndarray,
     bits: int,
     sums: np.ndarray,
     outcomes: np.ndarray,
@@ -86,16 +94,15 @@ def add_speeds(
     """Add rows of link speeds; two rows are one when provider link and time are the same.
 
     Args:
-        codes: int32[row], provider_of_code: int32[code] (−1: unknown), link_of_provider:
-            int32[provider].
+        codes: int32[row], provider_of_code, link_of_code: int32[code] (−1: unknown).
         time_ms: int64[row], speed_kmh: float64[row] (NaN: none), samples: int32[row].
         first: row to begin with.
         span: int64[6]: begin and end of the day, begin and end of the range, length of a bin, and
             step of the provider's clock, all in ms.
         seen: uint8[step of the range, provider // 8 + 1], a bit for each row whose time is a
             whole step of the range: most are, and a bitmap is a tenth of the work of a table.
-        tables, kept, count, bits: for all others, as in `tables.insert_all`; row 0 begins with the
-            range.
+        tables, bits: for all others, as in `tables.insert`; row 0 begins with the range, and a row
+            is 2^bits ms long.
         sums: int64[bin, link, 6], see `INTERNET_SUMS`.
         outcomes: int64[9], raised by each row.
         strays: int64[row + 1]: the number of rows of other ranges since the first row, at
@@ -103,7 +110,7 @@ def add_speeds(
     """
     rows: int = codes.shape[0]
     day_begin, day_end, begin, end, bin_ms, step_ms = span
-    used, keys, done = 0, count[0], rows
+    used, done = 0, rows
     last_ms, fresh = NO_TIME_MS, True
     step_idx, bin_idx, on_step = 0, 0, False
     for row in range(first, rows):
@@ -131,31 +138,28 @@ def add_speeds(
             bin_idx = (at_ms - begin) // bin_ms
         kmh = speed_kmh[row]
         weight = np.int64(samples[row])
-        if not (0.0 <= kmh < np.inf) or weight <= 0 or weight > MOST_SAMPLES:
-            outcomes[BAD_VALUE] += 1
-            continue
-        if kmh > fastest_kmh:
-            outcomes[TOO_FAST] += 1
+        if not (0.0 <= kmh <= fastest_kmh) or np.uint64(weight - 1) >= np.uint64(MOST_SAMPLES):
+            only_fast = fastest_kmh < kmh < np.inf and 0 < weight <= MOST_SAMPLES
+            outcomes[TOO_FAST if only_fast else BAD_VALUE] += 1
             continue
         if on_step:
             bit = np.uint8(1 << (provider & 7))
             step, byte = np.uint64(step_idx), np.uint64(provider >> 3)
-            if seen[step, byte] & bit:
+            before = seen[step, byte]
+            if before & bit:
                 outcomes[DUPLICATE] += 1
                 continue
-            seen[step, byte] |= bit
+            seen[step, byte] = before | bit
         else:
-            key = (np.uint64(provider) << np.uint64(TIME_BITS)) | np.uint64(at_ms - day_begin)
-            state = insert(tables, np.uint64((at_ms - begin) >> bits), key)
+            stretch, key = _key(np.uint64(provider), at_ms - begin, bits)
+            state = insert(tables, stretch, key)
             if state == FULL:
                 done = row
                 break
             if state == REPEAT:
                 outcomes[DUPLICATE] += 1
                 continue
-            kept[keys] = key
-            keys += 1
-        at_bin, link = np.uint64(bin_idx), np.uint64(link_of_provider[np.uint64(provider)])
+        at_bin, link = np.uint64(bin_idx), np.uint64(link_of_code[np.uint32(code)])
         speed = np.int64(kmh * MM_PER_S + 0.5)
         driven = speed if speed > SLOWEST_MM_S else np.int64(SLOWEST_MM_S)
         pace = np.int64(1e9 / driven + 0.5)
@@ -167,15 +171,17 @@ def add_speeds(
         sums[at_bin, link, PACE_SQUARED] += weight * pace * pace
         used += 1
     outcomes[USED] += used
-    count[0] = keys
     return done
 
 
 @njit(
-    types.int64(
-        *(_CODES, _CODES, _TIMES, types.int64, _SPAN),
-        *(*_SEEN, types.int64[:, ::1], _WHOLE, _WHOLE),
-    ),
+    [
+        types.int64(
+            *(_CODES, _CODES, _TIMES, types.int64, _SPAN),
+            *(tables, types.int64, types.int64[:, ::1], _WHOLE, _WHOLE),
+        )
+        for tables in TABLES
+    ],
     cache=True,
 )
 def add_passes(
@@ -185,8 +191,6 @@ def add_passes(
     first: int,
     span: np.ndarray,
     tables: np.ndarray,
-    kept: np.ndarray,
-    count: np.ndarray,
     bits: int,
     counts: np.ndarray,
     outcomes: np.ndarray,
@@ -197,12 +201,12 @@ def add_passes(
     Args:
         codes: int32[row], device_of_code: int32[code] (−1: unknown), time_ms: int64[row].
         counts: int64[bin, device].
-        first, span, tables, kept, count, bits, outcomes, strays: as in `add_speeds`; five numbers
+        first, span, tables, bits, outcomes, strays: as in `add_speeds`; five numbers
             of ``span`` are used.
     """
     rows: int = codes.shape[0]
     day_begin, day_end, begin, end, bin_ms = span[0], span[1], span[2], span[3], span[4]
-    used, keys, done = 0, count[0], rows
+    used, done = 0, rows
     bin_idx, bin_begin, bin_end = 0, 0, 0
     for row in range(first, rows):
         code = codes[row]
@@ -226,28 +230,28 @@ def add_passes(
             bin_idx = (at_ms - begin) // bin_ms
             bin_begin = begin + bin_idx * bin_ms
             bin_end = min(bin_begin + bin_ms, end)
-        key = (np.uint64(device) << np.uint64(TIME_BITS)) | np.uint64(at_ms - day_begin)
-        state = insert(tables, np.uint64((at_ms - begin) >> bits), key)
+        stretch, key = _key(np.uint64(device), at_ms - begin, bits)
+        state = insert(tables, stretch, key)
         if state == FULL:
             done = row
             break
         if state == REPEAT:
             outcomes[DUPLICATE] += 1
             continue
-        kept[keys] = key
-        keys += 1
         counts[np.uint64(bin_idx), np.uint64(device)] += 1
         used += 1
     outcomes[USED] += used
-    count[0] = keys
     return done
 
 
 @njit(
-    types.int64(
-        *(_CODES, _CODES, _CODES, _CODES, _TIMES, _TIMES, types.int64, _SPAN),
-        *(*_SEEN, types.int64[:, :, ::1], _WHOLE, _WHOLE),
-    ),
+    [
+        types.int64(
+            *(_CODES, _CODES, _CODES, _CODES, _TIMES, _TIMES, types.int64, _SPAN),
+            *(tables, types.int64, types.int64[:, :, ::1], _WHOLE, _WHOLE),
+        )
+        for tables in TABLES
+    ],
     cache=True,
 )
 def add_traversals(
@@ -260,8 +264,6 @@ def add_traversals(
     first: int,
     span: np.ndarray,
     tables: np.ndarray,
-    kept: np.ndarray,
-    count: np.ndarray,
     bits: int,
     sums: np.ndarray,
     outcomes: np.ndarray,
@@ -276,12 +278,12 @@ def add_traversals(
         link_codes, vehicle_codes: int32[row], link_of_code, vehicle_of_code: int32[code].
         time_in_ms, time_out_ms: int64[row].
         sums: int64[bin, link, 4], see `TRANSIT_SUMS`.
-        first, span, tables, kept, count, bits, outcomes, strays: as in `add_passes`.
+        first, span, tables, bits, outcomes, strays: as in `add_passes`.
     """
     rows: int = link_codes.shape[0]
     day_begin, day_end, begin, end, bin_ms = span[0], span[1], span[2], span[3], span[4]
     links = np.uint64(sums.shape[1])
-    used, keys, done = 0, count[0], rows
+    used, done = 0, rows
     for row in range(first, rows):
         code = link_codes[row]
         link = link_of_code[code] if code >= 0 else -1
@@ -306,16 +308,14 @@ def add_traversals(
             outcomes[BAD_VALUE] += 1
             continue
         pair = np.uint64(vehicle_of_code[code]) * links + np.uint64(link)
-        key = (pair << np.uint64(TIME_BITS)) | np.uint64(at_ms - day_begin)
-        state = insert(tables, np.uint64((at_ms - begin) >> bits), key)
+        stretch, key = _key(pair, at_ms - begin, bits)
+        state = insert(tables, stretch, key)
         if state == FULL:
             done = row
             break
         if state == REPEAT:
             outcomes[DUPLICATE] += 1
             continue
-        kept[keys] = key
-        keys += 1
         travel_ms = max(travel_ms, 1)
         at_bin = np.uint64((at_ms - begin) // bin_ms)
         sums[at_bin, link, TRAVERSALS] += 1
@@ -324,5 +324,4 @@ def add_traversals(
         sums[at_bin, link, RATE] += np.int64(1e12 / travel_ms + 0.5)
         used += 1
     outcomes[USED] += used
-    count[0] = keys
     return done

@@ -3,8 +3,9 @@
 A multiplicative hash is good only in its top bits, so a slot is taken from there. Tables are probed
 one slot after the other, and are exact: what is compared is the key itself, never its hash.
 
-A key ends in a time of the day in ms (`TIME_BITS`). Keys of one stretch of time share one row of a
-table: feeds come nearly in the order of time, so the row in use stays in the processor's cache.
+A key is what a row names and, in its last bits, its time since the begin of its *stretch*. Keys of
+one stretch share one row of a table: feeds come nearly in the order of time, so the row in use
+stays in the processor's cache. Short keys have tables of half the width (uint32).
 """
 
 from __future__ import annotations
@@ -17,17 +18,20 @@ LONGEST_PROBE = 256
 """After so many slots in use a row counts as full: that happens above three quarters."""
 TIME_BITS = 27
 """2^27 ms are 37 hours: the longest day, with a clock change, fits."""
-TIME_MASK = (1 << TIME_BITS) - 1
 STRETCH_BITS = 11
 """At first, a row holds the keys of 2 s."""
 
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _OFFSETS = types.Array(types.int32, 1, "C", readonly=True)
 _KEYS = types.Array(types.uint64, 1, "C", readonly=True)
+_ENDS = types.Array(types.int64, 1, "C", readonly=True)
 _WHOLE = types.int64[::1]
-_TABLES = types.uint64[:, ::1]
+_NARROW, _WIDE = types.uint32[:, ::1], types.uint64[:, ::1]
+TABLES = (_NARROW, _WIDE)
+"""Both kinds, for the signatures of kernels."""
+_SAVED = [types.Array(kind, 1, "C", readonly=True) for kind in (types.uint32, types.uint64)]
 _ODD = np.uint64(0x9E3779B97F4A7C15)
-_HALF = np.uint64(32)
+_HALF, _EIGHTH = np.uint64(32), np.uint64(8)
 _ONE = np.uint64(1)
 _PRIME = np.uint64(0x100000001B3)
 _BASIS = np.uint64(0xCBF29CE484222325)
@@ -39,17 +43,21 @@ def mixed(key: np.uint64) -> np.uint64:
     return (key ^ (key >> _HALF)) * _ODD
 
 
-@njit(types.int64(_TABLES, types.uint64, types.uint64), cache=True, inline="always")
+@njit(
+    [types.int64(tables, types.uint64, types.uint64) for tables in TABLES],
+    cache=True,
+    inline="always",
+)
 def insert(tables: np.ndarray, row: np.uint64, key: np.uint64) -> int:
     """Put a key into one row of ``tables``, of `LONGEST_PROBE` slots or more; NEW, REPEAT or FULL.
 
     Args:
-        tables: uint64[row, slot], each slot zero or a key + 1.
+        tables: uint32 or uint64[row, slot], each slot zero or a key + 1.
     """
     slots = np.uint64(tables.shape[1])
     kept = key + _ONE
     slot = ((mixed(key) >> _HALF) * slots) >> _HALF
-    found = tables[row, slot]
+    found = np.uint64(tables[row, slot])
     if found == 0:
         tables[row, slot] = kept
         return NEW
@@ -59,63 +67,125 @@ def insert(tables: np.ndarray, row: np.uint64, key: np.uint64) -> int:
         slot += _ONE
         if slot == slots:
             slot = np.uint64(0)
-        found = tables[row, slot]
+        found = np.uint64(tables[row, slot])
         if found == 0:
             tables[row, slot] = kept
             return NEW
     return FULL
 
 
-@njit(
-    types.int64(
-        *(_TABLES, types.uint64[::1], _WHOLE, types.int64, types.int64),
-        *(_KEYS, types.int64),
-    ),
-    cache=True,
-)
-def insert_all(
-    tables: np.ndarray,
-    kept: np.ndarray,
-    count: np.ndarray,
-    base_ms: int,
-    bits: int,
-    keys: np.ndarray,
-    first: int,
-) -> int:
-    """Put keys into their rows; stops at, and returns, the first whose row is full.
+@njit([types.int64(tables, _KEYS, _KEYS, types.int64) for tables in TABLES], cache=True)
+def insert_all(tables: np.ndarray, rows: np.ndarray, keys: np.ndarray, first: int) -> int:
+    """Put keys from ``first`` on into their rows; stops at, and returns, one whose row is full.
 
     Args:
-        kept, count: uint64[≥ keys] and int64[1]: the keys in the order in which they came.
-        base_ms: time of the day at which row 0 begins; a row is 2^bits ms long.
-        keys: uint64[key]. first: where to begin.
+        rows, keys: uint64[key].
     """
     for i in range(first, keys.shape[0]):
-        row = (np.int64(keys[i] & np.uint64(TIME_MASK)) - base_ms) >> bits
-        state = insert(tables, np.uint64(row), keys[i])
-        if state == FULL:
+        if insert(tables, rows[i], keys[i]) == FULL:
             return i
-        if state == NEW:
-            kept[count[0]] = keys[i]
-            count[0] += 1
     whole: int = keys.shape[0]
     return whole
 
 
-@njit(types.int64(_KEYS, _TABLES, types.uint64[::1]), cache=True)
-def common(keys: np.ndarray, tables: np.ndarray, found: np.ndarray) -> int:
-    """found[:n]: those of the keys that row 0 of ``tables`` holds; returns n."""
-    slots = tables.shape[1]
+@njit(
+    [types.int64(_NARROW, types.int64, _NARROW)]
+    + [types.int64(tables, types.int64, _WIDE) for tables in TABLES],
+    cache=True,
+)
+def move(tables: np.ndarray, bits: int, larger: np.ndarray) -> int:
+    """Put all keys into ``larger`` tables, with as many rows or half of them; NEW, or FULL.
+
+    Args:
+        bits: of the time of the keys in ``tables``; with half the rows, ``larger`` has one more.
+    """
+    longer = larger.shape[0] < tables.shape[0]
+    for row in range(tables.shape[0]):
+        for slot in range(tables.shape[1]):
+            if tables[row, slot] == 0:
+                continue
+            key, to = np.uint64(tables[row, slot]) - _ONE, np.uint64(row)
+            if longer:
+                what, at = key >> np.uint64(bits), key & ((_ONE << np.uint64(bits)) - _ONE)
+                at |= (to & _ONE) << np.uint64(bits)
+                key, to = (what << np.uint64(bits + 1)) | at, to >> _ONE
+            if insert(larger, to, key) == FULL:
+                return FULL
+    return NEW
+
+
+@njit([types.int64(tables, tables.copy(ndim=1), _WHOLE) for tables in TABLES], cache=True)
+def compact(tables: np.ndarray, keys: np.ndarray, ends: np.ndarray) -> int:
+    """Only the keys of ``tables``, row after row, and where each row ends; returns how many.
+
+    Args:
+        keys: of the tables' type, [≥ keys], ends: int64[row], output.
+    """
     count = 0
-    for i in range(keys.shape[0]):
-        slot = np.int64(((mixed(keys[i]) >> _HALF) * np.uint64(slots)) >> _HALF)
-        while tables[0, slot] != 0:
-            if tables[0, slot] == keys[i] + _ONE:
-                found[count] = keys[i]
+    for row in range(tables.shape[0]):
+        for slot in range(tables.shape[1]):
+            kept = tables[row, slot]
+            if kept != 0:
+                keys[count] = np.uint64(kept) - _ONE
                 count += 1
-                break
-            slot += np.int64(1)
-            if slot == slots:
-                slot = np.int64(0)
+        ends[row] = count
+    return count
+
+
+@njit(
+    [types.int64(keys, _ENDS, types.int64, _KEYS, types.boolean[::1]) for keys in _SAVED],
+    cache=True,
+)
+def find(
+    keys: np.ndarray, ends: np.ndarray, bits: int, wanted: np.ndarray, found: np.ndarray
+) -> int:
+    """found[i]: whether the i-th wanted key is among those that `compact` kept; returns how many.
+
+    Args:
+        bits: of the time in a key.
+        wanted: uint64[i]: what a row names and, in `TIME_BITS`, its time since row 0 began.
+
+    The wanted are put into a table and the keys are gone through, most of which a bit that is not
+    set in a bitmap tells from all wanted ones.
+    """
+    size = 6
+    while (1 << size) < 2 * wanted.shape[0] + 1:
+        size += 1
+    slots = np.full(1 << size, -1, dtype=np.int64)
+    marks = np.zeros(1 << (size + 1), dtype=np.uint8)
+    shift, byte = np.uint64(64 - size), np.uint64(64 - size - 1)
+    mask, at_bits = (1 << size) - 1, (_ONE << np.uint64(bits)) - _ONE
+    after = np.empty(wanted.shape[0], dtype=np.int64)
+    for i in range(wanted.shape[0]):
+        found[i] = False
+        hashed = mixed(wanted[i])
+        marks[hashed >> byte] |= np.uint8(1 << ((hashed >> _EIGHTH) & np.uint64(7)))
+        slot = np.int64(hashed >> shift)
+        while slots[slot] >= 0 and wanted[slots[slot]] != wanted[i]:
+            slot = (slot + 1) & mask
+        after[i] = slots[slot]  # an equal one, which is found when this one is
+        slots[slot] = i
+    count = 0
+    first = 0
+    for row in range(ends.shape[0]):
+        begin = np.uint64(row) << np.uint64(bits)
+        for i in range(first, ends[row]):
+            key = np.uint64(keys[i])
+            whole = ((key >> np.uint64(bits)) << np.uint64(TIME_BITS)) | begin | (key & at_bits)
+            hashed = mixed(whole)
+            if not (marks[hashed >> byte] >> ((hashed >> _EIGHTH) & np.uint64(7))) & 1:
+                continue
+            slot = np.int64(hashed >> shift)
+            while slots[slot] >= 0:
+                same = slots[slot]
+                if wanted[same] == whole:
+                    while same >= 0:
+                        found[same] = True
+                        count += 1
+                        same = after[same]
+                    break
+                slot = (slot + 1) & mask
+        first = ends[row]
     return count
 
 

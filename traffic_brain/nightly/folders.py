@@ -125,3 +125,11 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def judged_plans(plans: Path, verdict: Path) -> Path:
+    """The plans folder that holds the candidate of a verdict.
+
+    Of a city that was checked area by area it is the verdict's own folder: it holds what passed.
+    """
+    return verdict if (verdict / "candidates.json").is_file() else plans

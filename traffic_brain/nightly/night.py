@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from traffic_brain.executor import Engine
 from traffic_brain.nightly.folders import fresh
 from traffic_brain.nightly.machine import check_room
 from traffic_brain.nightly.runner import Stage, Watcher, run_stages
@@ -88,6 +89,8 @@ class NightSummary:
     verdict: Mapping[str, Any]
     result: Mapping[str, Any] | None
     """What the package did in the world; None where there is none to ask."""
+    areas: Mapping[str, Any] | None = None
+    """How many areas were checked and passed; None of a city that was checked in one piece."""
 
     @property
     def page(self) -> Path:
@@ -104,6 +107,7 @@ class NightSummary:
             "corridors": self.diagnosis["corridors"],
             "proposed_plans": self.proposed_plans,
             "verdict": dict(self.verdict),
+            "areas": None if self.areas is None else dict(self.areas),
             "delay_in_world": None if self.result is None else dict(self.result),
             "package": str(self.folders.package),
             "page": str(self.page),
@@ -122,6 +126,7 @@ class NightSummary:
             ("corridors", str(self.diagnosis["corridors"])),
             ("proposed plans", str(self.proposed_plans)),
             ("verdict", f"{self.verdict['decision']}: {self.verdict['reason']}"),
+            *(() if self.areas is None else [("areas", areas_told(self.areas))]),
             *(() if self.result is None else result_rows(self.result)),
             ("package", str(self.folders.package)),
             ("page", str(self.page)),
@@ -237,11 +242,19 @@ def _engine(
     from traffic_brain.nightly.history import earlier_states
 
     seed, recipe, trial = settings.seed, params.optimize, params.check
-    yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed)
+    engine = Engine(settings.worker_count)
+    yield stages.fuse_stage(f.city, f.feeds, f.state, seed=seed, engine=engine)
     yield stages.diagnose_stage(f.city, f.state, f.diagnosis)
     history = earlier_states(f.root, f.city, settings.history_days) if settings.is_dated else []
     yield stages.optimize_stage(
-        f.city, f.state, f.diagnosis, f.plans, seed=seed, params=recipe, history=history
+        f.city,
+        f.state,
+        f.diagnosis,
+        f.plans,
+        seed=seed,
+        params=recipe,
+        workers=settings.worker_count,
+        history=history,
     )
     yield stages.check_stage(
         f.city,
@@ -252,6 +265,7 @@ def _engine(
         params=trial,
         workers=settings.worker_count,
         history=history,
+        diagnosis=f.diagnosis,
     )
     yield stages.package_stage(
         f.city, f.state, f.plans, f.verdict, f.package, diagnosis=f.diagnosis
@@ -288,6 +302,23 @@ def _summary(name: str, f: NightFolders, *, in_world: bool) -> NightSummary:
         proposed_plans=len(plans),
         verdict=read(f.verdict / "verdict.json"),
         result=read(f.world / "result.json") if in_world else None,
+        areas=_areas(f.verdict / "areas.json"),
+    )
+
+
+def _areas(path: Path) -> dict[str, Any] | None:
+    """Of a verdict that was put together from areas: their numbers, without the areas."""
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {**found, "areas": len(found["areas"])}
+
+
+def areas_told(areas: Mapping[str, Any]) -> str:
+    """Checked areas for a person."""
+    return (
+        f"{areas['checked']} of {areas['areas']} checked, with"
+        f" {areas['checked_delay_ratio']:.0%} of the delay; {areas['passed']} change plans"
     )
 
 

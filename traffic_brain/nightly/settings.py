@@ -23,6 +23,7 @@
 
     [check]                          # of the simulations; see sim_scenarios.check.CheckParams
     confirm_seeds = 8
+    budget_s = 1800                  # of a city checked area by area: no area is begun later
 """
 
 from __future__ import annotations

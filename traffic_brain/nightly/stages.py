@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from traffic_brain.clock import parse_service_day
+from traffic_brain.executor import HERE, Engine
 from traffic_brain.feeds.column_map import FILE as COLUMN_MAP
+from traffic_brain.nightly.folders import judged_plans
 from traffic_brain.nightly.manifest import MANIFEST
 from traffic_brain.nightly.runner import Stage
 from traffic_brain.progress import Progress
@@ -107,15 +109,22 @@ def generate_stage(city: Path, *, junctions: int, seed: int) -> Stage:
     )
 
 
-def fuse_stage(city: Path, feeds_day: Path, state: Path, *, seed: int) -> Stage:
-    """The feeds of a service day into the state of the city."""
+def fuse_stage(
+    city: Path, feeds_day: Path, state: Path, *, seed: int, engine: Engine = HERE
+) -> Stage:
+    """The feeds of a service day into the state of the city.
+
+    ``engine``: where large feeds are read; the result does not depend on it.
+    """
     from traffic_brain.fusion.fuse import fuse
 
     return Stage(
         name="fuse",
         inputs={"city": city, "feeds": feeds_day, **_column_map(feeds_day.parent)},
         folders=(state,),
-        work=lambda out, progress: fuse(city, feeds_day, out, seed=seed, progress=progress),
+        work=lambda out, progress: fuse(
+            city, feeds_day, out, seed=seed, engine=engine, progress=progress
+        ),
         configuration={"service_day": feeds_day.name},
         seed=seed,
     )
@@ -147,6 +156,7 @@ def optimize_stage(
     *,
     seed: int,
     params: OptimizeParams,
+    workers: int = 1,
     history: Sequence[Path] = (),
 ) -> Stage:
     """State and diagnosis into candidates: plans that should be better than those in service.
@@ -167,6 +177,7 @@ def optimize_stage(
             seed=seed,
             params=params,
             history=history,
+            workers=workers,
             progress=progress,
         ),
         configuration=asdict(params),
@@ -184,16 +195,19 @@ def check_stage(
     params: CheckParams,
     workers: int | None = None,
     history: Sequence[Path] = (),
+    diagnosis: Path | None = None,
 ) -> Stage:
     """Candidates against the plans in service, in SUMO, with paired seeds.
 
     ``history``: states of earlier days, the latest first, on which they are compared as well.
+    ``diagnosis`` tells where a city that is checked area by area is looked at first.
     """
     from sim_scenarios.check import check
 
+    inputs = {"city": city, "state": state, "plans": plans, **_numbered(history)}
     return Stage(
         name="check",
-        inputs={"city": city, "state": state, "plans": plans, **_numbered(history)},
+        inputs=inputs if diagnosis is None else {**inputs, "diagnosis": diagnosis},
         folders=(verdict,),
         work=lambda out, progress: check(
             city,
@@ -204,6 +218,7 @@ def check_stage(
             params=params,
             workers=workers,
             history=history,
+            diagnosis=diagnosis,
             progress=progress,
         ),
         configuration=asdict(params),
@@ -232,6 +247,7 @@ def package_stage(
     from traffic_brain.deployment.package import build
     from traffic_brain.deployment.signature import read_key
 
+    plans = judged_plans(plans, verdict)
     inputs = {"city": city, "state": state, "plans": plans, "verdict": verdict}
     further = {"diagnosis": diagnosis, "key": key}
     secret = None if key is None else read_key(key)
@@ -286,7 +302,7 @@ def report_stage(
         "city": city,
         "state": state,
         "diagnosis": diagnosis,
-        "plans": plans,
+        "plans": judged_plans(plans, verdict),
         "verdict": verdict,
         "package": package,
     }

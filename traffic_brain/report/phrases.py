@@ -78,6 +78,23 @@ _SENTENCES: Sequence[tuple[str, str]] = (
     (r"delay changes by (.+)", "延误变化 {}"),
     (r"worse than the plans in service: (.+)", "比现行方案差：{}"),
     (r"not shown to be better: (.+)", "未能证明更好：{}"),
+    # the check of a large city, area by area
+    (
+        r"(\d+) of (\d+) areas were checked, (\S+) of the city's delay(; .+)",
+        "共检验 {} / {} 个子区，占全市延误 {}{}",
+    ),
+    (r"; (\d+) could not be: (.+?)(; (?:none|\d+) may .+)", "；{} 个无法检验：{}{}"),
+    (r"; none may change its plans", "；均不得改变方案"),
+    (r"; none may change its plans: (.+)", "；均不得改变方案：{}"),
+    (r"; (\d+) may change their plans", "；其中 {} 个可下发新方案"),
+    (
+        r"; (\d+) may change their plans; there delay changes by (.+)",
+        "；其中 {} 个可下发新方案，其延误变化 {}",
+    ),
+    (
+        r"not checked tonight: the time for the check was spent on areas with more to save",
+        "今夜未检验：检验时间已用于可节省延误更多的子区",
+    ),
     (r"the gain is too small to change plans for: (.+)", "改善太小，不值得更换方案：{}"),
     (r"one day came out (\S+): (.+)", "其中一天的结果为 {}：{}"),
     (r"too few pairs for an interval", "配对次数太少，无法给出区间"),

@@ -9,5 +9,6 @@ are merged in the order of tasks: the bytes are the same on one process, on many
 when the files of a day come in twelve parts.
 
 ``day``: the driver. ``tasks``: what a task is. ``columns``: Arrow's buffers as arrays, nothing
-copied. ``sums``: internet, police, transit. ``pairs``: checkpoints. ``paces``: what fusion reads.
+copied. ``sums``: internet, police, transit; ``seen_keys``: which rows they have seen. ``pairs``:
+checkpoints. ``paces``: what fusion reads.
 """

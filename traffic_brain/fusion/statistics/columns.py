@@ -20,7 +20,7 @@ from traffic_brain.kernels.tables import find_texts, index_texts
 CODE, TIME, NUMBER, WHOLE, TEXT = "code", "time", "number", "whole", "text"
 """Kinds: ids (few different ones), times, numbers, whole numbers, texts (many different ones)."""
 
-HEAD_ROWS = 1024
+HEAD_ROWS = 1 << 14
 """So many rows of a row group tell in which part of the day it is at home."""
 
 
@@ -36,17 +36,13 @@ class Texts:
         """From a list, or an array of Arrow; empty cells become empty texts."""
         if isinstance(texts, pa.Array):
             return _texts(texts)
-        encoded = [text.encode() for text in texts]
+        encoded = list(map(str.encode, texts))
         offsets = np.zeros(len(encoded) + 1, dtype=np.int32)
-        np.cumsum([len(text) for text in encoded], out=offsets[1:])
+        np.cumsum(np.fromiter(map(len, encoded), np.int32, len(encoded)), out=offsets[1:])
         return Texts(offsets, np.frombuffer(b"".join(encoded), np.uint8))
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
-
-    def same(self, other: Texts) -> bool:
-        """Whether the other texts are the same, in the same order."""
-        return np.array_equal(self.offsets, other.offsets) and np.array_equal(self.data, other.data)
 
     def as_arrow(self) -> pa.Array:
         """The same texts as an array of Arrow."""
@@ -180,18 +176,29 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _values(array: pa.Array, dtype: type[np.number[Any]], none: float) -> np.ndarray:
-    """The buffer of a column of fixed width; only a column with empty cells is copied."""
+    """The buffer of a column of fixed width, where empty cells are given ``none``.
+
+    A buffer that may be written to was made when this column was decoded, and nobody else has it.
+    """
     if array.type != (kind := pa.from_numpy_dtype(dtype)):
         array = array.cast(kind, safe=False)
     whole: np.ndarray = np.frombuffer(array.buffers()[1], dtype)
     values = whole[array.offset : array.offset + len(array)]
     if array.null_count == 0:
         return values
-    bits = np.unpackbits(np.frombuffer(array.buffers()[0], np.uint8), bitorder="little")
-    there = bits[array.offset : array.offset + len(array)].view(np.bool_)
-    filled = values.copy()
-    filled[~there] = none
-    return filled
+    if not values.flags.writeable:
+        values = values.copy()
+    values[_missing(array)] = none
+    return values
+
+
+def _missing(array: pa.Array) -> np.ndarray:
+    """int64: the rows without a value; they are few, so only bytes with such rows are unpacked."""
+    valid = np.frombuffer(array.buffers()[0], np.uint8)[: -(-(array.offset + len(array)) // 8)]
+    some = np.flatnonzero(valid != 0xFF)
+    bits = np.unpackbits(valid[some], bitorder="little").reshape(-1, 8)
+    rows = (8 * some[:, None] + np.arange(8))[bits == 0] - array.offset
+    return np.asarray(rows[(rows >= 0) & (rows < len(array))])
 
 
 def _codes(array: pa.Array) -> Codes:

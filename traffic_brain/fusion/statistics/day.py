@@ -32,7 +32,6 @@ from traffic_brain.fusion.statistics.tasks import (
     Settle,
     Settled,
     Span,
-    joined,
     load_arrays,
     pieces_of,
 )
@@ -45,7 +44,7 @@ from traffic_brain.kernels.feed_sums import (
     UNKNOWN_DEVICE,
     USED,
 )
-from traffic_brain.kernels.matched_pairs import PAIR_FIGURES
+from traffic_brain.kernels.pair_figures import PAIR_FIGURES
 from traffic_brain.progress import Progress, silent
 
 PAIRS = "pairs"
@@ -60,18 +59,23 @@ _SUM_NAMES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Statistics:
-    """A day in sums per place and bin of 5 minutes.
+    """A day in sums per place and bin of 5 minutes, one range after the other.
 
-    ``sums``: source -> int64[bin, place, figure]; the figures are `INTERNET_SUMS` per link,
-    `TRANSIT_SUMS` per link, one count per detector and one per site. ``pairs``: from_site, to_site,
-    bin_idx, each int64[cell], and figures int64[cell, 6] (`PAIR_FIGURES`), ordered by bins.
-    ``rows``: source -> "read", "used" and each reason of refusal -> rows; they add up.
+    ``sums``: source -> for each range int64[bin, place, figure]; the figures are `INTERNET_SUMS`
+    per link, `TRANSIT_SUMS` per link, one count per detector and one per site. ``pairs``: for each
+    range in which vehicles arrived from_site, to_site, bin_idx (of the day), and `PAIR_FIGURES`,
+    whole numbers [cell], ordered by them. ``rows``: source -> "read", "used" and each reason of
+    refusal -> rows; they add up. The arrays are mapped from files that need not be there any more.
     """
 
     span: Span
-    sums: Mapping[str, np.ndarray]
-    pairs: Arrays
+    sums: Mapping[str, Sequence[np.ndarray]]
+    pairs: Sequence[Arrays]
     rows: Mapping[str, Mapping[str, int]]
+
+    def whole(self, source: str) -> np.ndarray:
+        """int64[bin, place, figure]: the sums of the whole day."""
+        return np.concatenate(self.sums[source])
 
 
 def run_task(task: Absorb | Settle) -> Absorbed | Settled:
@@ -80,6 +84,8 @@ def run_task(task: Absorb | Settle) -> Absorbed | Settled:
     Raises:
         DataRefused: a file cannot be read.
     """
+    # workers keep what they free, if it is the system's: another pool would give it back each time
+    pa.set_memory_pool(pa.system_memory_pool())
     of_vehicles = task.feed.source == CHECKPOINT
     if isinstance(task, Absorb):
         return pairs.absorb(task) if of_vehicles else sums.absorb(task)
@@ -142,10 +148,11 @@ class DayStatistics:
             assert isinstance(result, Settled)
             source = task.feed.source
             outcomes[source] += result.outcomes
-            mine = found[source][self.span.bins_of(task.range_idx)]
+            mine = found[source][task.range_idx]
             if source == CHECKPOINT:
-                mine[..., 0] += result.sums.pop(SUMS)
-                cells.append(result.sums)
+                assert task.memory is not None
+                mine[..., 0] += result.sums[SUMS]
+                cells.append(load_arrays(task.memory))
             else:
                 _flat(mine)[result.sums[CELLS]] += result.sums[SUMS].reshape(-1, mine.shape[-1])
 
@@ -153,7 +160,7 @@ class DayStatistics:
         return Statistics(
             self.span,
             found,
-            joined(cells) if cells else {},
+            cells,
             {feed.source: self._rows(feed, outcomes[feed.source]) for feed in self.feeds},
         )
 
@@ -194,7 +201,7 @@ class DayStatistics:
             return self._arrivals(feed)
         tasks = []
         for r in range(self.span.ranges):
-            strays = [_chosen(a.strays, a.strays[RANGE_IDX] == r) for _, a in self._of(feed)]
+            strays = [_of_range(a.strays, r) for _, a in self._of(feed)]
             if any(len(part[TIME_MS]) for part in strays):
                 tasks.append(Settle(feed, self.span, r, tuple(strays), self._memory(feed, r)))
         return tasks
@@ -203,34 +210,44 @@ class DayStatistics:
         """One for each range in which anybody was seen."""
         tasks = []
         for r in range(self.span.ranges):
-            begin, end = self.span.begin_of(r), self.span.end_of(r)
             oldest = r - 1 - pairs.PAST_MS // self.span.range_ms
-            near = [a.seen for i, a in self._of(feed) if oldest <= i <= r]
-            seen = [pairs.between(sightings, begin, end) for sightings in near]
-            late = [pairs.between(a.strays, begin, end) for _, a in self._of(feed)]
-            if any((part[TIME_MS] >= begin).any() for part in (*seen, *late)):
-                tasks.append(Settle(feed, self.span, r, tuple(late), None, tuple(seen)))
+            past = [
+                {pairs.SIGHTINGS: a.seen[pairs.SIGHTINGS]}
+                if i == r
+                else pairs.near(a.seen[pairs.SIGHTINGS], self.span, r)
+                for i, a in self._of(feed)
+                if oldest <= i <= r
+            ]
+            late = [pairs.near(a.strays[pairs.SIGHTINGS], self.span, r) for _, a in self._of(feed)]
+            if any(len(part[pairs.SIGHTINGS]) for part in (*past, *late)):
+                cells = self.scratch / f"{PAIRS}-{r:02d}-{len(self._pieces_of(feed))}"
+                tasks.append(Settle(feed, self.span, r, tuple(late), cells, tuple(past)))
         return tasks
 
-    def _sums(self, feed: Feed) -> np.ndarray:
-        figures = len(_SUM_NAMES[feed.source])
-        whole = np.zeros((self.span.bins, feed.places, figures), dtype=np.int64)
-        if feed.source != CHECKPOINT:
-            for r, _ in self._of(feed):
-                mine = whole[self.span.bins_of(r)]
-                mine[...] = load_arrays(self._memory(feed, r))[SUMS].reshape(mine.shape)
-        return whole
+    def _sums(self, feed: Feed) -> list[np.ndarray]:
+        """Of each range; changes stay within this process."""
+        absorbed = set() if feed.source == CHECKPOINT else {r for r, _ in self._of(feed)}
+        found = []
+        for r in range(self.span.ranges):
+            bins = self.span.bins_of(r)
+            shape = (bins.stop - bins.start, feed.places, len(_SUM_NAMES[feed.source]))
+            found.append(
+                load_arrays(self._memory(feed, r), mode="c")[SUMS].reshape(shape)
+                if r in absorbed
+                else np.zeros(shape, dtype=np.int64)
+            )
+        return found
 
     def _outcomes(self, feed: Feed) -> np.ndarray:
         parts = [absorbed.outcomes for _, absorbed in self._of(feed)]
         return np.sum(parts, axis=0) if parts else np.zeros(OUTCOMES, dtype=np.int64)
 
+    def _pieces_of(self, feed: Feed) -> list[Piece]:
+        return [p for (source, _), ps in self._pieces.items() if source == feed.source for p in ps]
+
     def _rows(self, feed: Feed, outcomes: np.ndarray) -> dict[str, int]:
         """What became of the rows; each is in exactly one count."""
-        pieces = [
-            p for (source, _), ps in self._pieces.items() if source == feed.source for p in ps
-        ]
-        read = sum(piece.rows for piece in pieces)
+        read = sum(piece.rows for piece in self._pieces_of(feed))
         counts = {"read": read, "used": int(outcomes[USED])}
         reasons = {**REASONS, UNKNOWN_DEVICE: UNKNOWN[feed.source]}
         counts |= {reasons[i]: int(outcomes[i]) for i in sorted(reasons) if outcomes[i]}
@@ -247,21 +264,16 @@ def write(statistics: Statistics, ids: Mapping[str, Sequence[str]], out: Path) -
 
     Only cells with anything in them have a row; they are ordered by bin and place.
     """
-    for source, figures in statistics.sums.items():
-        bins, places = np.nonzero(figures[..., 0])
-        columns = {"bin_start_s": as_arrow((bins * BIN_S).astype(np.int32))}
-        columns["place_id"] = _named(places, ids[source])
-        for i, name in enumerate(_SUM_NAMES[source]):
-            columns[name] = as_arrow(figures[bins, places, i])
-        _write(columns, out / f"{source}.parquet")
+    for source, ranges in statistics.sums.items():
+        found = [
+            _cells(statistics.span.bins_of(r).start, figures, ids[source], _SUM_NAMES[source])
+            for r, figures in enumerate(ranges)
+        ]
+        _write(found, out / f"{source}.parquet")
     if statistics.pairs:
-        found, sites = statistics.pairs, ids[CHECKPOINT]
-        columns = {"bin_start_s": as_arrow((found[pairs.BIN_IDX] * BIN_S).astype(np.int32))}
-        columns["from_site"] = _named(found[pairs.FROM_SITE], sites)
-        columns["to_site"] = _named(found[pairs.TO_SITE], sites)
-        for i, name in enumerate(PAIR_FIGURES):
-            columns[name] = as_arrow(found[pairs.FIGURES][:, i])
-        _write(columns, out / f"{PAIRS}.parquet")
+        _write(
+            [_ways(part, ids[CHECKPOINT]) for part in statistics.pairs], out / f"{PAIRS}.parquet"
+        )
     rows = [(s, what, n) for s, counts in statistics.rows.items() for what, n in counts.items()]
     pq.write_table(
         pa.table(
@@ -275,10 +287,30 @@ def write(statistics: Statistics, ids: Mapping[str, Sequence[str]], out: Path) -
     )
 
 
-def _write(columns: Mapping[str, pa.Array], path: Path) -> None:
+def _cells(
+    first_bin: int, figures: np.ndarray, ids: Sequence[str], names: Sequence[str]
+) -> pa.Table:
+    """The cells of a range with anything in them; the first figure counts rows."""
+    bins, places = np.nonzero(figures[..., 0])
+    columns = {"bin_start_s": as_arrow(((first_bin + bins) * BIN_S).astype(np.int32))}
+    columns["place_id"] = _named(places, ids)
+    for i, name in enumerate(names):
+        columns[name] = as_arrow(figures[bins, places, i])
+    return pa.table(columns)
+
+
+def _ways(found: Arrays, ids: Sequence[str]) -> pa.Table:
+    columns = {"bin_start_s": as_arrow(found[pairs.BIN_IDX] * np.int32(BIN_S))}
+    columns["from_site"] = _named(found[pairs.FROM_SITE], ids)
+    columns["to_site"] = _named(found[pairs.TO_SITE], ids)
+    return pa.table(columns | {name: as_arrow(found[name]) for name in PAIR_FIGURES})
+
+
+def _write(ranges: Sequence[pa.Table], path: Path) -> None:
     """Sums are all different: to look for equal ones would cost more than it saves."""
-    coded = [name for name in columns if name in _CODED]
-    pq.write_table(pa.table(columns), path, use_dictionary=coded)
+    table = pa.concat_tables(ranges)
+    coded = [name for name in table.column_names if name in _CODED]
+    pq.write_table(table, path, use_dictionary=coded)
 
 
 def _named(places: np.ndarray, ids: Sequence[str]) -> pa.Array:
@@ -286,8 +318,9 @@ def _named(places: np.ndarray, ids: Sequence[str]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(as_arrow(places.astype(np.int32)), names)
 
 
-def _chosen(arrays: Arrays, chosen: np.ndarray) -> Arrays:
-    return {name: values[chosen] for name, values in arrays.items()}
+def _of_range(strays: Arrays, range_idx: int) -> Arrays:
+    first, end = np.searchsorted(strays[RANGE_IDX], [range_idx, range_idx + 1])
+    return {name: values[first:end] for name, values in strays.items()}
 
 
 def _flat(mine: np.ndarray) -> np.ndarray:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from traffic_brain.fusion.statistics.pairs import BIN_IDX, FIGURES
+from traffic_brain.fusion.statistics.pairs import BIN_IDX
 from traffic_brain.fusion.statistics.tasks import Arrays
 from traffic_brain.kernels.feed_sums import RATE, SAMPLES, SPEED, TRAVERSALS
-from traffic_brain.kernels.matched_pairs import KEPT, KEPT_TRAVEL
 
 Pace = tuple[np.ndarray, np.ndarray]
 
@@ -65,27 +64,29 @@ def transit_pace(sums: np.ndarray, length_m: np.ndarray, relative_sd: float) -> 
 
 
 def checkpoint_pace(
-    pairs: Arrays, link_of_way: np.ndarray, length_m: np.ndarray, bins: int, relative_sd: float
+    pairs: Arrays,
+    link_of_way: np.ndarray,
+    length_m: np.ndarray,
+    bins: slice,
+    relative_sd: float,
 ) -> Pace:
-    """Pace between cameras at the ends of two links that follow each other.
+    """Pace between cameras at the ends of two links that follow each other, in some bins.
 
     Args:
-        pairs: as in `Statistics`.
+        pairs: of a range, as in `Statistics`.
         link_of_way: int64[cell]: the link that was driven between the two sites, −1 where it is not
             one alone.
-        length_m: float64[link]. relative_sd: of a single vehicle.
+        length_m: float64[link]. bins: of the range. relative_sd: of a single vehicle.
     """
-    pace, sd = _unseen((len(length_m), bins))
-    if not pairs:
-        return pace, sd
-    figures = pairs[FIGURES]
-    known = (link_of_way >= 0) & (figures[:, KEPT] > 0)
+    count_of = bins.stop - bins.start
+    pace, sd = _unseen((len(length_m), count_of))
+    known = (link_of_way >= 0) & (pairs["kept"] > 0)
     # a link may be reached from several cameras
-    cell = link_of_way[known] * bins + pairs[BIN_IDX][known]
-    count = np.bincount(cell, figures[known, KEPT], pace.size)
-    travel_s = np.bincount(cell, figures[known, KEPT_TRAVEL] * _MS, pace.size)
+    cell = link_of_way[known] * count_of + pairs[BIN_IDX][known] - bins.start
+    count = np.bincount(cell, pairs["kept"][known], pace.size)
+    travel_s = np.bincount(cell, pairs["travel_sum"][known] * _MS, pace.size)
     seen = np.flatnonzero(count)
-    metres = np.maximum(length_m, 1.0)[seen // bins]
+    metres = np.maximum(length_m, 1.0)[seen // count_of]
     pace.ravel()[seen] = travel_s[seen] / count[seen] / metres
     sd.ravel()[seen] = relative_sd / np.sqrt(count[seen])
     return pace, sd

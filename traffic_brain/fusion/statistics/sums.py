@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from traffic_brain.errors import DataRefused
-from traffic_brain.fusion.statistics.columns import Register, RowGroups, Texts
+from traffic_brain.fusion.statistics.columns import Register, RowGroups
+from traffic_brain.fusion.statistics.seen_keys import Keys, among
 from traffic_brain.fusion.statistics.tasks import (
     BIN_MS,
     COLUMNS,
@@ -32,21 +33,11 @@ from traffic_brain.fusion.statistics.tasks import (
 )
 from traffic_brain.kernels import feed_sums
 from traffic_brain.kernels.feed_sums import INTERNET_SUMS, OUTCOMES, TRANSIT_SUMS
-from traffic_brain.kernels.tables import (
-    LONGEST_PROBE,
-    STRETCH_BITS,
-    TIME_BITS,
-    common,
-    insert_all,
-)
+from traffic_brain.kernels.tables import TIME_BITS
 
 SUMS = "sums"
 CELLS = "cells"
-SLOTS_PER_KEY = 2.2
-LEAST_SLOTS = LONGEST_PROBE
-LEAST_LOAD = 0.2
-"""A table with fewer keys than that share of its slots, and a full row, has uneven rows."""
-_MOST_PAIRS = 2 ** (63 - TIME_BITS)
+_MOST_PAIRS = 1 << (63 - TIME_BITS)
 
 
 def absorb(task: Absorb) -> Absorbed:
@@ -58,7 +49,7 @@ def absorb(task: Absorb) -> Absorbed:
     adder = _adder(task.feed, task.span, task.range_idx, sum(p.rows for p in task.pieces))
     strays = [adder.add(columns) for columns in rows_of(task)]
     save_arrays(task.memory, {SUMS: adder.sums, **adder.memory()})
-    return Absorbed({}, with_ranges(joined(strays), task.span), adder.outcomes)
+    return Absorbed({}, by_range(joined(strays), task.span), adder.outcomes)
 
 
 def settle(task: Settle) -> Settled:
@@ -89,81 +80,17 @@ def rows_of(task: Absorb) -> Any:
         groups.close()
 
 
-def with_ranges(strays: Arrays, span: Span) -> Arrays:
-    """Strays with the range that each belongs to."""
+def by_range(strays: Arrays, span: Span) -> Arrays:
+    """Strays in the order of the ranges that they belong to, and which these are."""
     if not strays:
         return strays
-    return {**strays, RANGE_IDX: span.range_of(strays[TIME_MS])}
+    range_idx = span.range_of(strays[TIME_MS])
+    order = np.argsort(range_idx, kind="stable")
+    return {name: values[order] for name, values in (strays | {RANGE_IDX: range_idx}).items()}
 
 
 def _adder(feed: Feed, span: Span, range_idx: int, rows: int) -> Adder:
     return _ADDERS[feed.source](feed, span, range_idx, rows)
-
-
-class Keys:
-    """The keys of rows that a range has seen.
-
-    Args:
-        rows: as many at most. ratio: the share of them that is expected.
-    """
-
-    def __init__(self, span: Span, range_idx: int, rows: int, ratio: float) -> None:
-        begin, end = span.begin_of(range_idx), span.end_of(range_idx)
-        self._base_ms, self._length_ms = begin - span.begin_ms, end - begin
-        self._bits = STRETCH_BITS
-        self._kept = np.empty(rows, dtype=np.uint64)  # what is not written takes no memory
-        self._slots = LEAST_SLOTS + int(SLOTS_PER_KEY * ratio * rows / self._stretches)
-        self._make()
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """(tables, kept, count, bits) as kernels want them."""
-        return self._tables, self._kept, self._count, self._bits
-
-    @property
-    def kept(self) -> np.ndarray:
-        """uint64[key]: all keys in the order in which they came."""
-        return self._kept[: self._count[0]]
-
-    def insert(self, keys: np.ndarray) -> None:
-        """Add keys."""
-        self._kept = np.concatenate([self._kept, keys])  # room for as many more
-        done = insert_all(*self._places, keys, 0)
-        while done < len(keys):
-            self.grow()
-            done = insert_all(*self._places, keys, done)
-
-    def grow(self) -> None:
-        """Make room: longer stretches where the keys are uneven, more slots where they are many."""
-        kept = self.kept.copy()
-        done = -1
-        while done < len(kept):
-            uneven = len(kept) < LEAST_LOAD * self._tables.size and self._stretches > 1
-            self._bits += uneven
-            self._slots *= 2
-            self._make()
-            done = insert_all(*self._places, kept, 0)
-
-    @property
-    def _stretches(self) -> int:
-        return ((self._length_ms - 1) >> self._bits) + 1
-
-    @property
-    def _places(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, int]:
-        return self._tables, self._kept, self._count, self._base_ms, self._bits
-
-    def _make(self) -> None:
-        self._tables = np.zeros((self._stretches, self._slots), dtype=np.uint64)
-        self._count = np.zeros(1, dtype=np.int64)
-
-
-def _common(kept: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """uint64[n]: those of ``kept`` that are among ``keys``."""
-    wanted = np.zeros((1, LEAST_SLOTS + int(SLOTS_PER_KEY * len(keys))), dtype=np.uint64)
-    whole_day = 62  # bits of a stretch: one row for all
-    insert_all(wanted, np.empty_like(keys), np.zeros(1, np.int64), 0, whole_day, keys, 0)
-    found = np.empty(len(kept), dtype=np.uint64)
-    return found[: common(kept, wanted, found)]
 
 
 class Adder(ABC):
@@ -189,7 +116,7 @@ class Adder(ABC):
             dtype=np.int64,
         )
         self._register = Register(feed.devices)
-        self._seen = Keys(span, range_idx, rows, self.rows_in_tables)
+        self._seen = Keys(span, range_idx, self._names(feed), rows, self.rows_in_tables)
         self.outcomes = np.zeros(OUTCOMES, dtype=np.int64)
         self.sums = np.zeros((count, feed.places, *self.cell_shape), dtype=np.int64)
 
@@ -205,15 +132,19 @@ class Adder(ABC):
     def _first_of_key(self, strays: Arrays) -> np.ndarray:
         """int64[row]: what, with the time, tells rows apart."""
 
+    def _names(self, feed: Feed) -> int:
+        """How many different things a key may name."""
+        return len(feed.devices)
+
     def memory(self) -> Arrays:
         """What was seen, for a later `recall`."""
-        return {"keys": self._seen.kept}
+        return self._seen.memory()
 
     def recall(self, memory: Arrays, strays: Arrays) -> None:
         """Remember of what an earlier adder saw all that could repeat one of the strays."""
-        keys = self._first_of_key(strays).astype(np.uint64) << np.uint64(TIME_BITS)
-        keys |= (strays[TIME_MS] - self._span[0]).astype(np.uint64)
-        self._seen.insert(_common(memory["keys"], keys))
+        names, since_ms = self._first_of_key(strays), strays[TIME_MS] - self._span[2]
+        seen = among(memory, names, since_ms)
+        self._seen.insert(names[seen], since_ms[seen])
 
     def _run(self, rows: int, kernel: Callable[[int, np.ndarray], int]) -> np.ndarray:
         """int64: the rows of other ranges, of those that a kernel takes."""
@@ -242,7 +173,8 @@ class Speeds(Adder):
         """Columns: provider link, time, km/h, samples."""
         codes, time_ms, speed_kmh, samples = columns
         providers = self._register.places(codes.texts)
-        rows = self._add(codes.of_row, providers, time_ms, speed_kmh, samples)
+        links = np.where(providers >= 0, self._link_of[providers], np.int32(-1))
+        rows = self._add(codes.of_row, providers, links, time_ms, speed_kmh, samples)
         return {
             "device": providers[codes.of_row[rows]],
             TIME_MS: time_ms[rows],
@@ -255,7 +187,7 @@ class Speeds(Adder):
         every = np.arange(len(self._link_of), dtype=np.int32)
         columns = (strays[name] for name in ("device", TIME_MS, "speed_kmh", "samples"))
         device, *rest = columns
-        self._add(device, every, *rest)
+        self._add(device, every, self._link_of, *rest)
 
     def _first_of_key(self, strays: Arrays) -> np.ndarray:
         return strays["device"]
@@ -273,15 +205,16 @@ class Speeds(Adder):
         self,
         codes: np.ndarray,
         providers: np.ndarray,
+        links: np.ndarray,
         time_ms: np.ndarray,
         speed_kmh: np.ndarray,
         samples: np.ndarray,
     ) -> np.ndarray:
         def kernel(first: int, strays: np.ndarray) -> int:
-            rows = (codes, providers, self._link_of, time_ms, speed_kmh, samples)
-            seen = (self._bits, *self._seen.arrays)
+            rows = (codes, providers, links, time_ms, speed_kmh, samples)
+            limits, keys = (self._span, MAX_SPEED_KMH), (self._seen.tables, self._seen.bits)
             results = (self.sums, self.outcomes, strays)
-            return feed_sums.add_speeds(*rows, first, self._span, MAX_SPEED_KMH, *seen, *results)
+            return feed_sums.add_speeds(*rows, first, *limits, self._bits, *keys, *results)
 
         return self._run(len(codes), kernel)
 
@@ -306,7 +239,8 @@ class Passes(Adder):
 
     def _add(self, codes: np.ndarray, devices: np.ndarray, time_ms: np.ndarray) -> np.ndarray:
         def kernel(first: int, strays: np.ndarray) -> int:
-            seen, results = self._seen.arrays, (self.sums, self.outcomes, strays)
+            seen = (self._seen.tables, self._seen.bits)
+            results = (self.sums, self.outcomes, strays)
             return feed_sums.add_passes(codes, devices, time_ms, first, self._span, *seen, *results)
 
         return self._run(len(codes), kernel)
@@ -320,22 +254,20 @@ class Traversals(Adder):
     def __init__(self, feed: Feed, span: Span, range_idx: int, rows: int) -> None:
         super().__init__(feed, span, range_idx, rows)
         self._vehicles: dict[str, int] = {}
-        self._last = Texts.of([])
-        self._names = np.array([""])
-        self._of_names = np.empty(0, dtype=np.int32)
+
+    def _names(self, feed: Feed) -> int:  # noqa: ARG002  # of vehicles, any number
+        return _MOST_PAIRS
 
     def add(self, columns: Sequence[Any]) -> Arrays:
         """Columns: link, vehicle, time of entry, time of leaving."""
         codes, vehicles, time_in, time_out = columns
         links = self._register.places(codes.texts)
-        if not vehicles.texts.same(self._last):  # dictionaries resemble each other
-            self._last = vehicles.texts
-            self._names = np.array([*vehicles.texts.as_arrow().to_pylist(), ""])
-            self._of_names = self._numbers(self._names[:-1])
-        rows = self._add(*(codes.of_row, links, vehicles.of_row, self._of_names, time_in, time_out))
+        names = vehicles.texts.as_arrow().to_pylist()
+        numbers = self._numbers(names)
+        rows = self._add(codes.of_row, links, vehicles.of_row, numbers, time_in, time_out)
         return {
             "device": links[codes.of_row[rows]],
-            "vehicle": self._names[vehicles.of_row[rows]],
+            "vehicle": np.array([*names, ""])[vehicles.of_row[rows]],
             TIME_MS: time_in[rows],
             "left_ms": time_out[rows],
         }
@@ -347,7 +279,7 @@ class Traversals(Adder):
         # those without a vehicle are bad wherever they are
         codes = np.where(strays["vehicle"] == "", -1, codes).astype(np.int32)
         self._add(
-            *(strays["device"], every, codes, self._numbers(names)),
+            *(strays["device"], every, codes, self._numbers(names.tolist())),
             *(strays[TIME_MS], strays["left_ms"]),
         )
 
@@ -357,22 +289,24 @@ class Traversals(Adder):
 
     def recall(self, memory: Arrays, strays: Arrays) -> None:
         """As for all; vehicles keep their numbers."""
-        self._numbers(memory["vehicles"][:-1])
+        self._numbers(memory["vehicles"][:-1].tolist())
         super().recall(memory, strays)
 
     def _first_of_key(self, strays: Arrays) -> np.ndarray:
-        vehicles = self._numbers(strays["vehicle"]).astype(np.int64)
+        vehicles = self._numbers(strays["vehicle"].tolist()).astype(np.int64)
         return np.asarray(vehicles * self.sums.shape[1] + strays["device"])
 
-    def _numbers(self, names: np.ndarray) -> np.ndarray:
+    def _numbers(self, names: list[str]) -> np.ndarray:
         """int32[name]: the number of each vehicle, a new one for those not met before."""
         known = self._vehicles
-        found = [known.setdefault(name, len(known)) for name in names.tolist()]
+        for name in names:
+            if name not in known:
+                known[name] = len(known)
         if len(known) * self.sums.shape[1] >= _MOST_PAIRS:
             raise DataRefused(
                 f"the transit feed names {len(known)} vehicles", "vehicle_id must name the vehicle"
             )
-        return np.array(found, dtype=np.int32)
+        return np.fromiter(map(known.__getitem__, names), np.int32, len(names))
 
     def _add(
         self,
@@ -385,7 +319,8 @@ class Traversals(Adder):
     ) -> np.ndarray:
         def kernel(first: int, strays: np.ndarray) -> int:
             rows = (codes, links, vehicle_codes, vehicles, time_in, time_out)
-            seen, results = self._seen.arrays, (self.sums, self.outcomes, strays)
+            seen = (self._seen.tables, self._seen.bits)
+            results = (self.sums, self.outcomes, strays)
             return feed_sums.add_traversals(*rows, first, self._span, *seen, *results)
 
         return self._run(len(codes), kernel)

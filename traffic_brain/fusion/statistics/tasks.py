@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -168,7 +169,7 @@ class Settle:
     """Add to a range the strays that others found for it, in the order of ``strays``.
 
     ``past`` (checkpoint): the sightings of this range and of those before it whose vehicles may
-    arrive in it.
+    arrive in it; ``memory`` is then where its pairs are written.
     """
 
     feed: Feed
@@ -208,9 +209,9 @@ def save_arrays(folder: Path, arrays: Arrays) -> None:
         shutil.rmtree(partial)
 
 
-def load_arrays(folder: Path) -> Arrays:
-    """What `save_arrays` wrote, read as it is needed."""
-    return {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
+def load_arrays(folder: Path, mode: Literal["r", "c"] = "r") -> Arrays:
+    """What `save_arrays` wrote, read as it is needed; with "c", changes stay in this process."""
+    return {path.stem: np.load(path, mmap_mode=mode) for path in sorted(folder.glob("*.npy"))}
 
 
 def pieces_of(feed: Feed, path: Path, span: Span) -> list[tuple[int, Piece]]:

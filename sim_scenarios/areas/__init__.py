@@ -1,0 +1,1 @@
+"""A city that is too large for one simulation, checked area by area."""

@@ -8,13 +8,15 @@ works on it dies, it is simply done again by another.
 from __future__ import annotations
 
 import gc
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from ctypes import CDLL
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Any, TypeVar
 
 from traffic_brain.errors import ConfigurationError, TrafficBrainError
@@ -97,12 +99,21 @@ def _pool(function: Callable[..., Any], workers: int) -> ProcessPoolExecutor:
 
 def _begin() -> None:
     """Prepare a worker: it shares what was loaded before the fork, and keeps what it allocates."""
+    Thread(target=_end_with_parent, daemon=True).start()
     gc.freeze()  # else the collector writes to, and so copies, every page that it looks at
     if mallopt := getattr(CDLL(None), "mallopt", None):
         # arrays of one task after the other in the same pages: to get new ones from the system
         # costs more than to fill them
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _end_with_parent() -> None:
+    """A killed night leaves no worker behind that waits for tasks, and holds its pipes open."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _take(finished: set[Future[R]], running: dict[Future[R], int], done: dict[int, R]) -> list[int]:

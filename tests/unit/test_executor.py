@@ -33,6 +33,23 @@ def test_results_come_in_the_order_of_the_tasks(workers: int) -> None:
     assert list(run_all(work.squared, [], engine)) == []
 
 
+def test_workers_end_with_who_has_begun_them() -> None:
+    """A worker left behind would hold the pipes of a killed night open for ever."""
+    code = """
+from tests.unit import work
+from traffic_brain.executor import Engine, run_all
+for found in run_all(work.squared_late, [3, 4, -400], Engine(2)):
+    print(found, flush=True)
+"""
+    begun = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert begun.stdout is not None
+    assert begun.stdout.readline() == "9\n"
+    begun.kill()
+    begun.communicate(timeout=SOON_S)
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_task_is_the_caller_s(workers: int) -> None:
     results = run_all(work.refuse, range(4), Engine(workers))

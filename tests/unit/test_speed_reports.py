@@ -126,10 +126,11 @@ def test_a_lone_report_keeps_its_speed_to_the_last_bit(tmp_path: Path) -> None:
     assert list(speeds["speed_mps"]) == [33.3 / 3.6]
 
 
-def test_processes_read_the_same(tmp_path: Path) -> None:
+def test_processes_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     all_rows = rows(random.Random(9), 300)
     folder = write(tmp_path / "internet", [all_rows[:100], all_rows[100:]])
     here, counted = found(folder)
+    monkeypatch.setattr(speed_reports, "SMALL_BYTES", 0)
     spread, also = found(folder, Engine(workers=2))
     pd.testing.assert_frame_equal(here, spread, check_exact=True)
     assert counted.as_table() == also.as_table()

@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from traffic_brain.executor import Engine, run_all
+from traffic_brain.executor import HERE, Engine, run_all
 from traffic_brain.feeds.column_map import TableMap
 from traffic_brain.feeds.layout import INTERNET, LAYOUT
 from traffic_brain.feeds.opening import Piece, read_piece
@@ -41,6 +41,9 @@ _TIME_BITS, _INTERVAL_BITS = 27, 17
 
 Rows = dict[str, np.ndarray]
 """provider, at_ms (of the day), interval_s, speed_mps, samples: arrays [row]."""
+
+SMALL_BYTES = 50_000_000
+"""Of the files; a provider's reports of less are read in one process."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,8 @@ def added_up(
     Raises:
         DataRefused: a file is damaged, or has not the columns of its feed.
     """
+    if sum(path.stat().st_size for path in {piece.path for piece in pieces}) < SMALL_BYTES:
+        engine = HERE  # processes take longer to begin than such a day to read
     readings = [
         _Reading(provider, some, scratch / f"{i:05d}") for i, some in enumerate(_shares(pieces))
     ]

@@ -185,13 +185,19 @@ def drafted(problem: City, recipe: Recipe, params: OptimizeParams) -> list[Candi
 def _safe(candidate: Candidate, problem: City) -> Candidate | None:
     """The candidate with junctions that would break a rule left as they run; None: too many do.
 
-    In a city of thousands there is always one that no cycle of the others fits.
+    In a city of thousands there is always one that no cycle of the others fits. Those that run as
+    one with it stay as well; what was proved of the whole does not hold for what is left.
     """
     broken = _broken(candidate, problem)
     if len(broken) > BROKEN_RATIO * len(candidate.plans):
         return None
-    kept = {j: problem.problems[j].plan for j in candidate.plans if j in broken}
-    return replace(candidate, plans={**candidate.plans, **kept}) if kept else candidate
+    if not broken:
+        return candidate
+    close = clusters(problem.network, problem.feeds)
+    left = {k for j in broken for k in close.get(j, {j})} & candidate.plans.keys()
+    kept = {j: problem.problems[j].plan for j in left}
+    waves = tuple(w for w in candidate.waves if left.isdisjoint(w.corridor.junction_ids))
+    return replace(candidate, plans={**candidate.plans, **kept}, waves=waves, offsets=())
 
 
 def _recipes(problem: City, params: OptimizeParams) -> list[Recipe]:

@@ -72,9 +72,15 @@ def _on_processes(function: Callable[[T], R], tasks: Sequence[T], workers: int) 
         for wanted in range(len(tasks)):
             while wanted not in done:
                 while waiting and len(running) <= workers:
-                    task = waiting.popleft()
-                    attempts[task] += 1
-                    running[pool.submit(function, tasks[task])] = task
+                    try:
+                        running[pool.submit(function, tasks[waiting[0]])] = waiting[0]
+                    except BrokenProcessPool:
+                        break  # a process died while nobody looked
+                    attempts[waiting.popleft()] += 1
+                if not running:
+                    pool.shutdown(cancel_futures=True)
+                    pool = _pool(function, workers)
+                    continue
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 lost = _take(finished, running, done)
                 if lost:

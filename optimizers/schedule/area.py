@@ -79,6 +79,9 @@ def area_schedule(
     """
     area = _part(problem, junction_ids, slice(None))
     demand = _demand(area)
+    # a window shorter than a period is one period
+    longest_s = max(len(demand), 1) * DEMAND_BIN_S
+    params = replace(params, least_period_s=min(params.least_period_s, longest_s))
     library = [_in_service(area, params), *_made(problem, junction_ids, demand, params)]
     cost = _bin_costs(area, library, demand)
     library, cost = _useful(library, cost, params)

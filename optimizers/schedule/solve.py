@@ -25,7 +25,7 @@ from traffic_brain.model.documents import DAY_S, plan_to_dict
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.reading import to_json
 from traffic_brain.model.rules import Severity, judge
-from traffic_brain.model.signals import PlanWindow, SignalPlan
+from traffic_brain.model.signals import EVERY_DAY, PlanWindow, SignalPlan
 from traffic_brain.progress import Progress, silent
 
 WEEKDAYS = {WORKING: (1, 2, 3, 4, 5), FREE: (6, 7)}
@@ -67,7 +67,11 @@ def schedule(
     for n, (day_type, known) in enumerate(by_type.items()):
         part = partial(_part_of, progress, n / len(by_type), 1 / len(by_type))
         found.append(day_schedule(network, day_type, known, params, seed, part))
-    document = {"seed": seed, "params": asdict(params), "day_types": [_day_dict(d) for d in found]}
+    document = {
+        "seed": seed,
+        "params": asdict(params),
+        "day_types": [_day_dict(d, _of_week(found)) for d in found],
+    }
     (out / "schedule.json").write_text(to_json(document), encoding="utf-8")
     plans, windows = plans_and_windows(found)
     told = {
@@ -118,8 +122,9 @@ def day_schedule(
 def plans_and_windows(days: Sequence[DaySchedule]) -> tuple[list[SignalPlan], list[PlanWindow]]:
     """Every plan that runs at some time, once, and its windows on the weekdays of its day type.
 
-    Outside of what the states cover, the plan in service runs. Days of a kind that no weekday
-    stands for (a holiday) get plans, and no windows.
+    Outside of what the states cover, hours and weekdays, the plan in service runs. Days of a kind
+    that no weekday stands for (a holiday) get plans, and no windows; so do those of a weather,
+    where more days of their kind had another.
 
     Raises:
         DataRefused: a plan breaks a safety rule; no plan leaves then.
@@ -127,8 +132,10 @@ def plans_and_windows(days: Sequence[DaySchedule]) -> tuple[list[SignalPlan], li
     plans: dict[tuple[str, str], SignalPlan] = {}
     windows: list[PlanWindow] = []
     problems: list[str] = []
+    of_week = _of_week(days)
+    other_days = tuple(sorted(set(EVERY_DAY) - {d for days in of_week.values() for d in days}))
     for day in days:
-        weekdays = WEEKDAYS.get(day.day_type.kind, ())
+        weekdays = of_week.get(day.day_type, ())
         window = day.problem.state.window
         for area in day.areas:
             edges = [window.begin_s + b * DEMAND_BIN_S for b in area.chosen.begins]
@@ -142,15 +149,27 @@ def plans_and_windows(days: Sequence[DaySchedule]) -> tuple[list[SignalPlan], li
                 plans |= {(junction_id, plan.plan_id): plan for _, plan in rows}
                 if weekdays:
                     windows += _windows(junction_id, rows, weekdays)
+                    windows += _windows(junction_id, rows[:1], other_days)
     if problems:
         raise DataRefused("a plan of the schedule breaks a safety rule", "report this", problems)
     return list(plans.values()), windows
 
 
+def _of_week(days: Sequence[DaySchedule]) -> dict[DayType, tuple[int, ...]]:
+    """The weekdays that a day type stands for: of each kind the type of which most days are."""
+    found: dict[str, DaySchedule] = {}
+    for day in sorted(days, key=lambda d: (-len(d.days), d.day_type)):
+        if day.day_type.kind in WEEKDAYS:
+            found.setdefault(day.day_type.kind, day)
+    return {day.day_type: WEEKDAYS[kind] for kind, day in found.items()}
+
+
 def _windows(
     junction_id: str, rows: Sequence[tuple[int, SignalPlan]], weekdays: tuple[int, ...]
 ) -> list[PlanWindow]:
-    """Windows without gap over the day; neighbours with one plan are one."""
+    """Windows without gap over the day; neighbours with one plan are one. None without days."""
+    if not weekdays:
+        return []
     edges: list[tuple[int, str]] = []
     for begin_s, plan in sorted(rows, key=lambda row: row[0]):
         if edges and edges[-1][0] == begin_s:
@@ -204,10 +223,10 @@ def _by_type(states: Sequence[State], calendar: Calendar) -> dict[DayType, list[
 # --- documents ----------------------------------------------------------------------------
 
 
-def _day_dict(day: DaySchedule) -> dict[str, Any]:
+def _day_dict(day: DaySchedule, of_week: Mapping[DayType, tuple[int, ...]]) -> dict[str, Any]:
     return {
         "day_type": str(day.day_type),
-        "weekdays": list(WEEKDAYS.get(day.day_type.kind, ())),
+        "weekdays": list(of_week.get(day.day_type, ())),
         "service_days": list(day.days),
         "held": dict(day.problem.held),
         "sub_areas": [_area_dict(area, day) for area in day.areas],

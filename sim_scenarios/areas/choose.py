@@ -176,6 +176,6 @@ def savable_veh_h(
     """By junction: what the diagnosis says of its queues, and never less than the usual share."""
     told = dict.fromkeys(lost_veh_h, 0.0)
     for bottleneck in bottlenecks:
-        if bottleneck.junction_id is not None:
+        if bottleneck.junction_id in told:
             told[bottleneck.junction_id] += bottleneck.savable_veh_h
     return {j: max(told[j], SAVABLE_RATIO * lost) for j, lost in lost_veh_h.items()}

@@ -50,6 +50,15 @@ for found in run_all(work.squared_late, [3, 4, -400], Engine(2)):
     begun.communicate(timeout=SOON_S)
 
 
+def test_a_worker_that_dies_while_nobody_looks_is_replaced(tmp_path: Path) -> None:
+    tasks = [(number, str(tmp_path)) for number in range(6)]
+    found = []
+    for result in run_all(work.die_once, tasks, Engine(2)):
+        found.append(result)
+        time.sleep(0.3)
+    assert found == [0, 1, 4, 9, 16, 25]
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_task_is_the_caller_s(workers: int) -> None:
     results = run_all(work.refuse, range(4), Engine(workers))

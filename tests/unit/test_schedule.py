@@ -18,7 +18,7 @@ from optimizers.schedule.switching import cheapest_switch, extra_delay_veh_h, ru
 from optimizers.schedule.transitions import Method, TransitionLimits, greens_on_the_way, transition
 from tests.unit.small_day import SmallDay
 from traffic_brain.cli import main
-from traffic_brain.deployment.formats.plan_set import plan_set_from_dict
+from traffic_brain.deployment.formats.plan_set import PlanSet, plan_set_from_dict
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.fusion.day_types import DayType
 from traffic_brain.fusion.state import State, load_state
@@ -28,9 +28,9 @@ from traffic_brain.model.signals import SignalPlan
 
 DAY_S = 86_400
 SHORT = ScheduleParams(
-    most_periods=3,
+    most_periods=2,
     plans=OptimizeParams(
-        common_cycles_s=(70,), local_cycles_s=(60, 90), max_candidates=1, offset_work=0.1
+        common_cycles_s=(70,), local_cycles_s=(60,), max_candidates=1, offset_work=0.1
     ),
 )
 
@@ -79,7 +79,10 @@ def test_every_second_of_the_week_has_one_plan_that_keeps_the_rules(found: DaySc
             if v.severity is Severity.VIOLATION
         ]
     for junction_id in found.problem.problems:
-        own = [w for w in windows if w.junction_id == junction_id]
+        own = [w for w in windows if w.junction_id == junction_id and 1 in w.weekdays]
+        (weekend,) = (w for w in windows if w.junction_id == junction_id and 6 in w.weekdays)
+        service = found.problem.problems[junction_id].plan.plan_id
+        assert (weekend.plan_id, weekend.begin_s, weekend.end_s) == (service, 0, DAY_S)
         assert own[0].begin_s == 0
         assert own[-1].end_s == DAY_S
         assert all(a.end_s == b.begin_s and a.plan_id != b.plan_id for a, b in pairwise(own))
@@ -114,6 +117,22 @@ def _in_step(before: SignalPlan, after: SignalPlan, time_s: int) -> bool:
     return (time_s - after.first_stage_offset_s) % after.cycle_s == 0
 
 
+def test_the_usual_weather_of_a_kind_of_day_stands_for_its_weekdays(found: DaySchedule) -> None:
+    rain = replace(found, day_type=DayType("working", "rain"), days=("2026-03-03",))
+    dry = replace(found, day_type=DayType("working", "dry"), days=("2026-03-02", "2026-03-04"))
+    plans, windows = plans_and_windows([rain, dry])
+    assert not PlanSet(tuple(plans), tuple(windows)).problems()
+    assert not [w for w in windows if w.plan_id.startswith("working-rain")]
+    assert [w for w in windows if w.plan_id.startswith("working-dry")]
+
+
+def test_an_hour_is_one_period(day: SmallDay) -> None:
+    known = load_state(day.state, day.network)
+    long = replace(SHORT, least_period_s=4 * 3600)
+    found = day_schedule(day.network, DayType("working"), [known], long, 1)
+    assert {len(area.chosen.begins) for area in found.areas} == {1}
+
+
 def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"most_periods.*least_period_s"):
         ScheduleParams(most_periods=0, least_period_s=100)
@@ -141,6 +160,6 @@ def test_days_by_type_on_the_command_line(day: SmallDay, tmp_path: Path) -> None
         json.loads((tmp_path / "a/plan_windows.json").read_text("utf-8")), "windows"
     )
     assert not plans.problems()
-    assert {w.weekdays for w in plans.windows} == {(1, 2, 3, 4, 5)}
+    assert {w.weekdays for w in plans.windows} == {(1, 2, 3, 4, 5), (6, 7)}
     states = [str(tmp_path / "states/2026-03-02")] * 2
     assert main(["schedule", str(day.city), *states, str(tmp_path / "c")]) == 4

@@ -74,7 +74,7 @@ def twin(all_rows: list[Row]) -> tuple[dict[tuple[str, float, int], list[float]]
         provider, at_ms, interval, kmh, samples = row.values()
         if provider not in LINK_OF or at_ms is None or not 0 <= at_ms - begin < 86_400_000:
             continue
-        if not 0 < (interval or 0) <= 86_400 or (samples or 0) <= 0:
+        if not 0 < (interval or 0) <= 86_400 or not 0 < (samples or 0) <= 1000:
             continue
         if kmh is None or not 0 <= kmh <= 150 or (provider, at_ms) in seen:
             continue

@@ -34,8 +34,7 @@ from traffic_brain.cli import options, output
 )
 @click.option(
     "--max-changes",
-    type=click.IntRange(min=0),
-    default=0,
+    type=click.IntRange(min=1),
     metavar="K",
     help="Change K junctions at the most: those that save most, with the front of what one more "
     "brings.  [default: all that may be retimed]",
@@ -51,7 +50,7 @@ def command(
     report: Path | None,
     refine: int,
     free_protections: bool,
-    max_changes: int,
+    max_changes: int | None,
     history: tuple[Path, ...],
     seed: int,
     as_json: bool,
@@ -62,7 +61,7 @@ def command(
     from traffic_brain.nightly.stages import diagnose_stage, optimize_stage
 
     params = OptimizeParams(
-        refine_evaluations=refine, free_protections=free_protections, max_changes=max_changes
+        refine_evaluations=refine, free_protections=free_protections, max_changes=max_changes or 0
     )
     with tempfile.TemporaryDirectory() as temporary:
         if report is None:

@@ -92,7 +92,7 @@ def write_warning(
         so_far: today's state until now; its last bin is the present.
 
     Raises:
-        DataRefused: today's window does not begin with that of the past days.
+        DataRefused: today is one of the past days, or does not begin as they do.
     """
     progress(0.1, "learning from the days so far")
     learnt = learn(known.until(len(known.days)))
@@ -156,6 +156,11 @@ def _skill(what: str, truth: np.ndarray, ways: Mapping[str, np.ndarray]) -> dict
 
 def _bins_so_far(known: History, so_far: State) -> int:
     window = so_far.window
+    if so_far.service_day in known.days:
+        raise DataRefused(
+            f"{so_far.service_day} is the day so far, and among the past days",
+            "give past days that are over",
+        )
     if window.begin_s != known.begin_s or window.bin_count > known.kmh.shape[2]:
         raise DataRefused(
             "the day so far and the past days are of other hours",

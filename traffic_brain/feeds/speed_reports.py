@@ -27,6 +27,7 @@ from traffic_brain.feeds.opening import Piece, read_piece
 from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.feeds.tables import DAY_S, numbers
 from traffic_brain.kernels.duplicates import repeats
+from traffic_brain.kernels.feed_sums import MOST_SAMPLES
 
 MAX_SPEED_KMH = 150.0
 KMH_PER_MPS = 3.6
@@ -158,6 +159,7 @@ def _good(
     speed_kmh = numbers(batch.column("speed_kmh"), np.nan)
     status = batch.column("status").fill_null("ok")
     bad = ~np.isfinite(speed_kmh) | (speed_kmh < 0) | (samples <= 0)
+    bad |= samples > MOST_SAMPLES  # no street is driven by so many in an interval
     kept = quarantine.keep(
         INTERNET,
         pd.DataFrame(

@@ -168,8 +168,9 @@ def state_folders(folder: Path) -> list[Path]:
     Raises:
         ConfigurationError: there is none.
     """
-    inside = sorted(path.parent for path in folder.glob(f"*/{LINKS.file}"))
-    of_nights = sorted(path.parent for path in folder.glob(f"*/state/{LINKS.file}"))
+    # what begins with a point is not finished
+    inside = sorted(path.parent for path in folder.glob(f"[!.]*/{LINKS.file}"))
+    of_nights = sorted(path.parent for path in folder.glob(f"[!.]*/state/{LINKS.file}"))
     found = [folder] if (folder / LINKS.file).is_file() else [*inside, *of_nights]
     if not found:
         raise _no_state(folder, LINKS.file)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traffic_brain.cli import options, output
+from traffic_brain.cli.past_days import calendar_of, inputs_of, states_in
 
 if TYPE_CHECKING:
     from traffic_brain.nightly.runner import Stage
@@ -58,31 +59,25 @@ def forecast_stage(
     from network_data.city import load_city
     from traffic_brain.clock import parse_service_day
     from traffic_brain.diagnosis.early_warning import history_of, write_warning
-    from traffic_brain.fusion.day_profiles import day_after, state_folders
-    from traffic_brain.fusion.day_types import Calendar, read_calendar
+    from traffic_brain.fusion.day_profiles import day_after
     from traffic_brain.fusion.state import load_state
     from traffic_brain.nightly.runner import Stage
     from traffic_brain.progress import Progress
 
-    folders = [state for folder in states for state in state_folders(folder)]
+    folders = states_in(states)
     given = parse_service_day(day) if day else None
 
     def work(folder: Path, progress: Progress) -> dict[str, int]:
-        known, network = read_calendar(calendar) if calendar else Calendar(), load_city(city)
+        known, network = calendar_of(calendar), load_city(city)
         today = load_state(so_far, network) if so_far else None
         here = parse_service_day(today.service_day) if today else day_after(folders)
         progress(0.0, "reading the days so far")
         past = history_of(network, [load_state(one, network) for one in folders], known)
         return write_warning(network, past, known.type_of(given or here), folder, today, progress)
 
-    further = {"calendar": calendar, "so_far": so_far}
     return Stage(
         name="forecast",
-        inputs={
-            "city": city,
-            **{f"state {n + 1}": s for n, s in enumerate(folders)},
-            **{name: path for name, path in further.items() if path is not None},
-        },
+        inputs=inputs_of(city, folders, calendar=calendar, so_far=so_far),
         folders=(out,),
         work=work,
         configuration={"day": str(given)},

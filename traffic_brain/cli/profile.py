@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traffic_brain.cli import options, output
+from traffic_brain.cli.past_days import calendar_of, inputs_of, states_in
 
 if TYPE_CHECKING:
     from traffic_brain.nightly.runner import Stage
@@ -50,22 +51,20 @@ def profile_stage(
     """States of past days into profiles by day type and those of the day to come."""
     from network_data.city import load_city
     from traffic_brain.clock import parse_service_day
-    from traffic_brain.fusion.day_profiles import day_after, profiles, state_folders
-    from traffic_brain.fusion.day_types import Calendar, read_calendar
+    from traffic_brain.fusion.day_profiles import day_after, profiles
     from traffic_brain.nightly.runner import Stage
     from traffic_brain.progress import Progress
 
-    folders = [state for folder in states for state in state_folders(folder)]
+    folders = states_in(states)
     to_come = parse_service_day(day) if day else day_after(folders)
 
     def work(folder: Path, progress: Progress) -> dict[str, int]:
-        known = read_calendar(calendar) if calendar else Calendar()
+        known = calendar_of(calendar)
         return profiles(load_city(city), folders, known, to_come, folder, progress=progress)
 
-    further = {"calendar": calendar} if calendar else {}
     return Stage(
         name="profile",
-        inputs={"city": city, **{f"state {n + 1}": s for n, s in enumerate(folders)}, **further},
+        inputs=inputs_of(city, folders, calendar=calendar),
         folders=(out,),
         work=work,
         configuration={"day": str(to_come)},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from traffic_brain.cli import options, output
+from traffic_brain.cli.past_days import calendar_of, inputs_of, states_in
 
 if TYPE_CHECKING:
     from traffic_brain.nightly.runner import Stage
@@ -78,24 +79,21 @@ def schedule_stage(
     """States of past days into plans for the times of the day."""
     from optimizers.schedule.params import ScheduleParams
     from optimizers.schedule.solve import schedule
-    from traffic_brain.fusion.day_profiles import state_folders
-    from traffic_brain.fusion.day_types import Calendar, read_calendar
     from traffic_brain.nightly.runner import Stage
     from traffic_brain.progress import Progress
 
     params = ScheduleParams(most_periods=most_periods, least_period_s=60 * least_minutes)
-    folders = [state for folder in states for state in state_folders(folder)]
+    folders = states_in(states)
 
     def work(folder: Path, progress: Progress) -> dict[str, int]:
-        known = read_calendar(calendar) if calendar else Calendar()
+        known = calendar_of(calendar)
         return schedule(
             city, folders, folder, seed=seed, params=params, calendar=known, progress=progress
         )
 
-    further = {"calendar": calendar} if calendar else {}
     return Stage(
         name="schedule",
-        inputs={"city": city, **{f"state {n + 1}": s for n, s in enumerate(folders)}, **further},
+        inputs=inputs_of(city, folders, calendar=calendar),
         folders=(out,),
         work=work,
         configuration={"most_periods": most_periods, "least_minutes": least_minutes},

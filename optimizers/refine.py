@@ -14,14 +14,20 @@ that is protected today stays protected unless the planner frees it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from math import exp
 
 import numpy as np
 
 from optimizers.splits import JunctionProblem
-from optimizers.stage_choice import keeps_rights, other_choices, permitted_too, with_stages
+from optimizers.stage_choice import (
+    keeps_rights,
+    other_choice,
+    permitted_too,
+    possible_stages,
+    protects_alike,
+    with_stages,
+)
 from traffic_brain.diagnosis.queue_model import (
     HABITS,
     Habits,
@@ -100,14 +106,34 @@ class Area:
     held: Plans
     """Plans of junctions that are not retimed."""
     habits: Habits = HABITS
+    _stages: dict[tuple[str, bool], list[Stage]] = field(default_factory=dict)
 
-    @cached_property
-    def least_greens_s(self) -> Mapping[str, Mapping[str, int]]:
-        """By junction and picture of a stage in service."""
-        return {
-            j: {s.picture: int(g) for s, g in zip(p.plan.stages, p.least_s, strict=True)}
-            for j, p in self.problems.items()
-        }
+    def stages(self, junction_id: str, *, freed: bool) -> list[Stage]:
+        """Those in service, and others that the junction's conflicts allow."""
+        if (junction_id, freed) not in self._stages:
+            in_service = self.problems[junction_id].plan
+            junction = self.network.junctions[junction_id]
+            movements = self.network.movements_at[junction_id]
+            known = {s.picture: s for s in in_service.stages}
+            more = [permitted_too(s, junction, movements) for s in in_service.stages if freed]
+            more += possible_stages(
+                in_service, junction, self.network.connections, movements, freed=freed
+            )
+            for stage in more:
+                known.setdefault(stage.picture, stage)
+            self._stages[junction_id, freed] = list(known.values())
+        return self._stages[junction_id, freed]
+
+    def least_green_s(self, junction_id: str, stage: Stage) -> int:
+        """What a stage lasts at least: as those in service do that protect one of its streams."""
+        problem = self.problems[junction_id]
+        raised = (
+            int(least_s)
+            for known, least_s in zip(problem.plan.stages, problem.least_s, strict=True)
+            if known.picture == stage.picture
+            or (least_s > known.min_green_s and protects_alike(known, stage))
+        )
+        return max(stage.min_green_s, *raised, 0)
 
 
 class Judge:
@@ -187,7 +213,7 @@ def _anneal(
     best, best_s = current, current_s
     for k in range(budget):
         heat = first_heat * (params.last_heat / first_heat) ** (k / budget)
-        changed = _changed(area, current, params, rng)
+        changed = neighbour(area, current, params, rng)
         if changed is None:
             break
         proposal = {**current, **changed}
@@ -200,10 +226,10 @@ def _anneal(
     return Refined(best, best_s, delay_s, budget)
 
 
-def _changed(
+def neighbour(
     area: Area, plans: Plans, params: RefineParams, rng: np.random.Generator
 ) -> dict[str, SignalPlan] | None:
-    """Junctions whose plans change by one draw; None where nothing could be drawn."""
+    """Junctions whose plans change by one draw, none against the rules; None: nothing fits."""
     names = sorted(plans.keys() & area.problems.keys())
     for _ in range(TRIES):
         junction_id = names[int(rng.integers(len(names)))]
@@ -289,21 +315,11 @@ def _restage(
 ) -> SignalPlan | None:
     """Other stages in about the same cycle; who comes new takes its share of the greens."""
     in_service = area.problems[plan.junction_id].plan
-    library: dict[str, Stage] = {s.picture: s for s in in_service.stages}
-    if params.free_protections:
-        junction = area.network.junctions[plan.junction_id]
-        movements = area.network.movements_at[plan.junction_id]
-        for stage in in_service.stages:
-            more = permitted_too(stage, junction, movements)
-            library.setdefault(more.picture, more)
-    choices = list(
-        other_choices(
-            plan.stages, in_service, list(library.values()), freed=params.free_protections
-        )
-    )
-    if not choices:
+    freed = params.free_protections
+    library = area.stages(plan.junction_id, freed=freed)
+    chosen = other_choice(plan.stages, in_service, library, rng, freed=freed)
+    if chosen is None:
         return None
-    chosen = choices[int(rng.integers(len(choices)))]
     shown = {stage.picture for stage in plan.stages}
     fresh = [
         replace(s, green_s=max(s.min_green_s, 6)) if s.picture not in shown else s for s in chosen
@@ -326,9 +342,8 @@ def _allowed(area: Area, plan: SignalPlan, params: RefineParams) -> bool:
     """Whether the plan may run: limits of green first, for they are quick, then every rule."""
     if not SHORTEST_CYCLE_S <= plan.cycle_s <= LONGEST_CYCLE_S:
         return False
-    least = area.least_greens_s[plan.junction_id]
     for stage in plan.stages:
-        low = max(stage.min_green_s, least.get(stage.picture, 0))
+        low = area.least_green_s(plan.junction_id, stage)
         if not low <= stage.green_s <= stage.max_green_s:
             return False
     in_service = area.problems[plan.junction_id].plan

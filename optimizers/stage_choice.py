@@ -1,4 +1,7 @@
-"""Other stages for a junction: another order, fewer of them, turns let go as permitted ones.
+"""Other stages for a junction: another order, fewer, overlapping ones, turns as permitted ones.
+
+Whom a junction may let go together is read from its conflicts, `possible_stages`: a left turn with
+the stream of its own approach, say, so that a green goes on while the others change (lead and lag).
 
 Clearances between stages that follow each other in the plan in service are its own. Any other
 change of stages gets the plan's longest clearance: yellow for those who lose their green, then red.
@@ -9,11 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations, islice
 
-from traffic_brain.model.network import Junction, Movement, Turn
+import networkx as nx
+import numpy as np
+
+from traffic_brain.model.network import NO_SIGNAL, Connection, Junction, Movement, Turn
 from traffic_brain.model.signals import GREENS, Interval, SignalPlan, Stage
 
+Pair = tuple[int, int]
 _RIGHT = {"G": 2, "g": 1}
+MOST_STAGES = 200
+"""Of a junction, that are looked at; ordinary ones have less than thirty."""
 
 
 def with_stages(
@@ -85,26 +95,197 @@ def _gives_way(group: int, lamps: Sequence[str], junction: Junction) -> bool:
     return all((group, other) in junction.yields for other in met)
 
 
-def other_choices(
-    stages: Sequence[Stage], in_service: SignalPlan, library: Sequence[Stage], *, freed: bool
-) -> Iterator[tuple[Stage, ...]]:
-    """Neighbours of a choice of stages: two in each other's place, one less, one more, another."""
-    count = len(stages)
-    for i in range(1, count):
-        for j in range(i + 1, count):
-            swapped = list(stages)
-            swapped[i], swapped[j] = swapped[j], swapped[i]
-            yield tuple(swapped)
-    proposals: list[tuple[Stage, ...]] = []
-    if count > 2:
-        proposals += [(*stages[:i], *stages[i + 1 :]) for i in range(count)]
-    shown = {stage.picture for stage in stages}
-    for more in (s for s in library if s.picture not in shown):
-        proposals += [(*stages[:i], more, *stages[i:]) for i in range(1, count + 1)]
-        proposals += [(*stages[:i], more, *stages[i + 1 :]) for i in range(count)]
-    for proposal in proposals:
-        if keeps_rights(proposal, in_service, freed=freed):
-            yield proposal
+def possible_stages(
+    in_service: SignalPlan,
+    junction: Junction,
+    connections: Sequence[Connection],
+    movements: Sequence[Movement],
+    *,
+    freed: bool,
+) -> list[Stage]:
+    """Stages beyond those in service, each with as many streams as may go together.
+
+    Lanes that share a stream go together. Two streams that cross do so only where one gives way,
+    and where the plan in service lets them; ``freed``: and where a left turn gives way. Each stage
+    is a maximal clique of streams that agree (Bron, Kerbosch, CACM 16, 1973): with all of these
+    pairs, without those of left turns, and without any, so that lefts are protected.
+    """
+    lefts = _turning_left(movements)
+    agreed = _seen_together(in_service)
+    if freed:
+        agreed |= {(a, b) for a, b in junction.yields if a in lefts}
+    agreed = {pair for pair in agreed if pair in junction.yields}
+    streams = _streams(junction, connections, movements)
+    found: dict[str, Stage] = {}
+    shown = {stage.picture for stage in in_service.stages}
+    for agree in (agreed, {(a, b) for a, b in agreed if a not in lefts}, set[Pair]()):
+        for going in _cliques(streams, junction, agree):
+            picture = _picture(going, junction, in_service)
+            if picture not in shown:
+                found[picture] = _stage_like(picture, in_service)
+    return [found[picture] for picture in sorted(found)]
+
+
+def _cliques(
+    streams: Sequence[frozenset[int]], junction: Junction, agree: set[Pair]
+) -> Iterator[frozenset[int]]:
+    fitting = [s for s in streams if _fit(s, s, junction, agree)]
+    graph = nx.Graph()
+    graph.add_nodes_from(fitting)
+    graph.add_edges_from((s, t) for s, t in combinations(fitting, 2) if _fit(s, t, junction, agree))
+    for clique in islice(nx.find_cliques(graph), MOST_STAGES):
+        yield frozenset[int]().union(*clique)
+
+
+def protects_alike(one: Stage, other: Stage) -> bool:
+    """Whether both protect one and the same stream."""
+    return any(x == y == "G" for x, y in zip(one.picture, other.picture, strict=True))
+
+
+def _seen_together(in_service: SignalPlan) -> set[Pair]:
+    """Pairs (who is permitted, who is protected or permitted too) of the stages in service."""
+    return {
+        (a, b)
+        for stage in in_service.stages
+        for a, x in enumerate(stage.picture)
+        if x == "g"
+        for b, y in enumerate(stage.picture)
+        if a != b and y in GREENS
+    }
+
+
+def _turning_left(movements: Sequence[Movement]) -> set[int]:
+    turns: dict[int, set[Turn]] = {}
+    for movement in movements:
+        for group in movement.signal_group_idxs:
+            turns.setdefault(group, set()).add(movement.turn)
+    return {group for group, here in turns.items() if here <= {Turn.LEFT, Turn.UTURN}}
+
+
+def _streams(
+    junction: Junction, connections: Sequence[Connection], movements: Sequence[Movement]
+) -> list[frozenset[int]]:
+    """Signal groups that change together: of one movement, or of one lane; crossings alone."""
+    graph = nx.Graph()
+    graph.add_nodes_from(range(junction.signal_group_count))
+    for movement in movements:
+        nx.add_path(graph, movement.signal_group_idxs)
+    lanes: dict[tuple[str, int], list[int]] = {}
+    for c in connections:
+        if c.junction_id == junction.junction_id and c.signal_group_idx != NO_SIGNAL:
+            lanes.setdefault((c.from_link, c.from_lane_idx), []).append(c.signal_group_idx)
+    for groups in lanes.values():
+        nx.add_path(graph, groups)
+    return sorted(map(frozenset, nx.connected_components(graph)), key=min)
+
+
+def _fit(one: frozenset[int], other: frozenset[int], junction: Junction, agree: set[Pair]) -> bool:
+    """Whether two streams may go together."""
+    return all(
+        (min(a, b), max(a, b)) not in junction.conflicts or (a, b) in agree or (b, a) in agree
+        for a in one
+        for b in other
+        if a != b
+    )
+
+
+def _picture(going: frozenset[int], junction: Junction, in_service: SignalPlan) -> str:
+    turns_on_red = {i for s in in_service.stages for i, x in enumerate(s.picture) if x == "s"}
+    letters = ["s" if i in turns_on_red else "r" for i in range(junction.signal_group_count)]
+    for a in going:
+        waits = any(
+            (a, b) in junction.yields and (min(a, b), max(a, b)) in junction.conflicts
+            for b in going
+            if a != b
+        )
+        letters[a] = "g" if waits else "G"
+    return "".join(letters)
+
+
+def _stage_like(picture: str, in_service: SignalPlan) -> Stage:
+    """A stage with the limits of green that stages in service have who let the same streams go."""
+    going = {i for i, letter in enumerate(picture) if letter in GREENS}
+    within = [
+        stage
+        for stage in in_service.stages
+        if {i for i, letter in enumerate(stage.picture) if letter == "G"} <= going
+    ]
+    like = within or in_service.stages
+    least = max(s.min_green_s for s in within) if within else min(s.min_green_s for s in like)
+    return Stage(picture, least, (), least, max(s.max_green_s for s in like))
+
+
+def other_choice(
+    stages: Sequence[Stage],
+    in_service: SignalPlan,
+    library: Sequence[Stage],
+    rng: np.random.Generator,
+    *,
+    freed: bool,
+) -> tuple[Stage, ...] | None:
+    """A neighbour of a choice of stages, drawn at random; None: nobody's rights allow it.
+
+    Two stages in each other's place, one less, one more, another, or one that leads and one that
+    lags instead of one stage: a protected turn goes with its own stream before or after it.
+    """
+    unseen = [s for s in library if all(s.picture != shown.picture for shown in stages)]
+    proposal = _DRAWN[int(rng.integers(len(_DRAWN)))](tuple(stages), unseen, rng)
+    if proposal is None or len({s.picture for s in proposal}) < max(len(proposal), 2):
+        return None
+    return proposal if keeps_rights(proposal, in_service, freed=freed) else None
+
+
+Choice = tuple[Stage, ...]
+
+
+def _swapped(stages: Choice, _unseen: Sequence[Stage], rng: np.random.Generator) -> Choice | None:
+    if len(stages) < 3:
+        return None
+    i, j = 1 + rng.permutation(len(stages) - 1)[:2]
+    changed = list(stages)
+    changed[i], changed[j] = changed[j], changed[i]
+    return tuple(changed)
+
+
+def _one_less(stages: Choice, _unseen: Sequence[Stage], rng: np.random.Generator) -> Choice | None:
+    i = int(rng.integers(len(stages)))
+    return (*stages[:i], *stages[i + 1 :])
+
+
+def _one_more(stages: Choice, unseen: Sequence[Stage], rng: np.random.Generator) -> Choice | None:
+    if not unseen:
+        return None
+    i = int(rng.integers(1, len(stages) + 1))
+    return (*stages[:i], unseen[int(rng.integers(len(unseen)))], *stages[i:])
+
+
+def _another(stages: Choice, unseen: Sequence[Stage], rng: np.random.Generator) -> Choice | None:
+    if not unseen:
+        return None
+    i = int(rng.integers(len(stages)))
+    return (*stages[:i], unseen[int(rng.integers(len(unseen)))], *stages[i + 1 :])
+
+
+def _lead_and_lag(
+    stages: Choice, unseen: Sequence[Stage], rng: np.random.Generator
+) -> Choice | None:
+    i = int(rng.integers(len(stages)))
+    ordered = (*stages[i:], *stages[:i])
+    main, gone = ordered[0], 1 if rng.random() < 0.5 else len(stages) - 1
+    near = [s for s in unseen if _share(s, main)]
+    if len(near) < 2 or gone == 0:
+        return None
+    before, after = (near[k] for k in rng.permutation(len(near))[:2])
+    rest = (*ordered[1:gone], *ordered[gone + 1 :])
+    return (main, after, *rest, before)
+
+
+_DRAWN = (_swapped, _one_less, _one_more, _another, _lead_and_lag)
+
+
+def _share(one: Stage, other: Stage) -> bool:
+    """Whether a stream goes on from one to the other."""
+    return any(x in GREENS and y in GREENS for x, y in zip(one.picture, other.picture, strict=True))
 
 
 def _best(stages: Sequence[Stage], group: int) -> int:
@@ -121,6 +302,9 @@ def _clearance(
         (s for (g, h), s in intergreen_s.items() if ending[g] and begins[h]),
         default=0,
     )
+    weaker = any(x == "G" and y == "g" for x, y in zip(a.picture, b.picture, strict=True))
+    if not (any(ending) or weaker or asked_s):
+        return ()
     missing_s = asked_s - sum(interval.duration_s for interval in longest)
     intervals = [
         Interval(interval.duration_s, _between(a.picture, b.picture, ending, interval, first=i < 1))

@@ -20,17 +20,18 @@ from benchmarks.plans import peers
 from benchmarks.plans.controlled import Controller, find_controller, run_controlled, source_digest
 from benchmarks.plans.greedy import MaxPressure, MaxWave
 from benchmarks.plans.maps import Map, read_map
-from benchmarks.plans.ours import KEPT_AND_FREED, Search, our_plans, write_ours
+from benchmarks.plans.ours import KEPT_AND_FREED, our_plans, write_ours
+from benchmarks.plans.searching import Search
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.table import markdown
 from benchmarks.plans.truth import demand_of
 from benchmarks.results import write_results
 from sim_scenarios.outputs import summarise
 from sim_scenarios.run import RunRequest, run
+from sim_scenarios.spec import available
 from traffic_brain.errors import SimulationError
 from traffic_brain.progress import Progress, silent
 
-CHEAP = ("cologne1", "cologne3", "cologne8", "ingolstadt1", "ingolstadt7")
 TEST_SEED = 1001
 GREEDY: Mapping[str, type[Controller]] = {"max-pressure": MaxPressure, "max-wave": MaxWave}
 CONTENDERS = (
@@ -40,6 +41,11 @@ CONTENDERS = (
 )
 VERSION = 1
 """Raised when a contender is made in another way: what was stored is then run again."""
+
+
+def recorded_worlds() -> list[str]:
+    """Names of all worlds here that somebody recorded or drew: all but those we generate."""
+    return [spec.name for spec in available() if spec.generated is None]
 
 
 @dataclass

@@ -1,103 +1,38 @@
-"""Our plans for a map: the night's recipe, refined on a calibrated queue model, chosen by SUMO.
+"""Our plans for a map: the night's recipe, refined on a calibrated queue model, polished in SUMO.
 
 All from the true demand of the recorded day; search seeds lie below those of the figures.
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
 import resource
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.plans import peers
+from benchmarks.plans.adapting import Adaptation, best_adaptation
 from benchmarks.plans.maps import Map
+from benchmarks.plans.polish import polished
+from benchmarks.plans.searching import Plans, Search, Searching
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.truth import city_of, ways_of
 from optimizers.calibration import Calibration, calibrate
 from optimizers.params import OptimizeParams
 from optimizers.refine import Area, Refined, RefineParams, refine
 from optimizers.solve import City, solve
-from sim_scenarios.outputs import summarise
-from sim_scenarios.run import RunRequest, run
-from traffic_brain.model.documents import plan_to_dict, plans_from_dict, plans_to_json
-from traffic_brain.model.signals import SignalPlan
+from traffic_brain.diagnosis.queue_model import HABITS, Habits
+from traffic_brain.model.documents import plan_to_dict, plans_from_dict
 
 KEPT_AND_FREED = ("protections kept", "freed")
-Plans = Mapping[str, SignalPlan]
-Day = tuple[str, int]
-VERSION = 4
-LONGEST_RATIOS = (1.3, 2.0, 4.0)
-"""Longest greens tried for actuated control, over those of the fixed plan."""
 NEAR = 12
 """Plans drawn near the refined ones after each round."""
 BEST = 3
 LAST = 5
 """Finalists that drive all days of the search."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """What the search may spend, and the days it looks at."""
-
-    seed: int = 1
-    calibration_plans: int = 20
-    evaluations: int = 600
-    draws: int = 2
-    searches: int = 1
-    rounds: int = 2
-    days: tuple[Day, ...] = (
-        *(("recorded", 11), ("recorded", 12), ("recorded", 13)),
-        *(("redrawn", 14), ("redrawn", 15)),
-    )
-
-    def key(self) -> Figures:
-        """All that decides what is found."""
-        return {"version": VERSION, **asdict(self)}
-
-
-@dataclass(frozen=True, eq=False)
-class Searching:
-    """One search on one map, with what it measured in SUMO kept in the store."""
-
-    map: Map
-    search: Search
-    store: Store
-
-    def delay_s(self, plans: Plans, day: Day, *, actuated: bool = False) -> float:
-        """Delay per vehicle of plans in SUMO on one day, fixed or with stages that adapt."""
-        text = plans_to_json(plans[j] for j in sorted(plans))
-        question: Figures = {
-            "what": "search",
-            "map": self.map.name,
-            "content": self.map.content,
-            "plans": hashlib.sha256(text.encode()).hexdigest()[:24],
-            "day": list(day),
-        }
-        if actuated:
-            question["form"] = "actuated"
-        found = self.store.once(question, lambda: self._drive(plans, day, actuated))
-        return float(found["delay_s_per_veh"])
-
-    def _drive(self, plans: Plans, day: Day, actuated: bool) -> Figures:
-        demand, seed = day
-        world = self.map.world if demand == "recorded" else self.map.redrawn(seed)
-        with tempfile.TemporaryDirectory(prefix="bench-search-") as name:
-            write = peers.actuated if actuated else peers.fixed
-            programs = write(plans, Path(name) / "plans.add.xml")
-            result = run(RunRequest(world, seed, Path(name) / "run", additional=(programs,)))
-            return {"delay_s_per_veh": summarise(result).delay_s_per_veh}
-
-    def mean_delay_s(self, plans: Plans, days: Sequence[Day], *, actuated: bool = False) -> float:
-        """Mean over some of the search's days."""
-        return float(np.mean([self.delay_s(plans, day, actuated=actuated) for day in days]))
 
 
 def write_ours(map_: Map, contender: str, search: Search, store: Store, folder: Path) -> Path:
@@ -109,18 +44,11 @@ def write_ours(map_: Map, contender: str, search: Search, store: Store, folder: 
     if form == "fixed":
         return peers.fixed(plans, path)
     here, days = Searching(map_, search, store), search.days[:3]
-    limited = [{j: _limited(p, ratio) for j, p in plans.items()} for ratio in LONGEST_RATIOS]
-    delays = [here.mean_delay_s(one, days, actuated=True) for one in limited]
-    return peers.actuated(limited[delays.index(min(delays))], path)
 
+    def delay_s(adaptation: Adaptation) -> float:
+        return here.mean_delay_s(plans, days, adaptation)
 
-def _limited(plan: SignalPlan, ratio: float) -> SignalPlan:
-    """The plan with greens that may last so many times their length, within their limits."""
-    stages = tuple(
-        replace(s, max_green_s=min(s.max_green_s, max(s.min_green_s, round(ratio * s.green_s))))
-        for s in plan.stages
-    )
-    return replace(plan, stages=stages)
+    return best_adaptation(delay_s).write(plans, path)
 
 
 def our_plans(map_: Map, kind: str, search: Search, store: Store) -> Figures:
@@ -162,10 +90,14 @@ def _searched(map_: Map, kind: str, search: Search, store: Store) -> Figures:
         drawn = [*drawn, *_drawn([one.plans for one in refined[:2]], NEAR, more, gentle=True)]
     finalists += _best_measured(here, drawn)
     best, delays = _chosen(here, finalists)
+    habits = calibration.habits if calibration.trusted else HABITS
+    area, params = _area(here, city, habits), _params(search, kind)
+    plans, delay_s = polished(here, area, finalists[best], params, seed=search.seed)
     told |= {
-        "plans": [plan_to_dict(finalists[best][j]) for j in sorted(finalists[best])],
+        "plans": [plan_to_dict(plans[j]) for j in sorted(plans)],
         "finalists_s": [round(delay, 2) for delay in delays],
         "chosen": best,
+        "polished_s": round(delay_s, 2),
         "held": dict(city.held),
         "search_cpu_s": _cpu_s() - cpu_s,
         "search_wall_s": time.monotonic() - began_s,
@@ -189,24 +121,28 @@ def _refined(
     kind: str,
     number: int,
 ) -> list[Refined]:
+    area, params = _area(here, city, calibration.habits), _params(here.search, kind)
+    found = refine(area, starts, params, here.search.seed + 100 * number)
+    return sorted(found, key=lambda one: one.delay_s_per_veh)
+
+
+def _area(here: Searching, city: City, habits: Habits) -> Area:
     world = here.map.world
-    area = Area(
+    return Area(
         network=here.map.network,
         sites=city.sites,
         problems=city.problems,
         ways=ways_of(here.map),
         window_s=(world.begin_s, world.end_s),
         held={j: p for j, p in here.map.in_service.items() if j not in city.problems},
-        habits=calibration.habits,
+        habits=habits,
     )
-    params = RefineParams(
-        evaluations=here.search.evaluations,
-        draws=here.search.draws,
-        free_protections=kind == "freed",
+
+
+def _params(search: Search, kind: str) -> RefineParams:
+    return RefineParams(
+        evaluations=search.evaluations, draws=search.draws, free_protections=kind == "freed"
     )
-    seeds = (here.search.seed + 100 * number + k for k in range(here.search.searches))
-    found = [one for seed in seeds for one in refine(area, starts, params, seed)]
-    return sorted(found, key=lambda one: one.delay_s_per_veh)
 
 
 def _best_measured(here: Searching, drawn: Sequence[Plans]) -> list[Plans]:

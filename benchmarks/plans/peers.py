@@ -61,12 +61,20 @@ def controlled(map_: Map, kind: str, folder: Path) -> Path:
     return _adapting(map_.in_service, kind, folder / f"{kind}.add.xml")
 
 
-def actuated(plans: Mapping[str, SignalPlan], path: Path) -> Path:
-    """Plans as programs whose stages last, as vehicles come, from least to greatest green."""
-    return _adapting(plans, "actuated", path)
+def actuated(plans: Mapping[str, SignalPlan], path: Path, parameters: Mapping[str, float]) -> Path:
+    """Plans as programs whose stages last, as vehicles come, from least to greatest green.
+
+    ``parameters``: of SUMO's actuated control, by its keys.
+    """
+    return _adapting(plans, "actuated", path, parameters)
 
 
-def _adapting(plans: Mapping[str, SignalPlan], kind: str, path: Path) -> Path:
+def _adapting(
+    plans: Mapping[str, SignalPlan],
+    kind: str,
+    path: Path,
+    parameters: Mapping[str, float] | None = None,
+) -> Path:
     root = ET.Element("additional")
     for plan in plans.values():
         program = ET.SubElement(
@@ -77,6 +85,8 @@ def _adapting(plans: Mapping[str, SignalPlan], kind: str, path: Path) -> Path:
             programID=kind,
             offset=str(plan.first_stage_offset_s),
         )
+        for key, value in (parameters or {}).items():
+            ET.SubElement(program, "param", key=key, value=str(value))
         for stage in plan.stages:
             ET.SubElement(
                 program,

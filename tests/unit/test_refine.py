@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,11 +12,18 @@ from optimizers.calibration import calibrate
 from optimizers.params import OptimizeParams
 from optimizers.refine import Area, Judge, RefineParams, refine
 from optimizers.solve import City, read_problem, solve
-from optimizers.stage_choice import keeps_rights, other_choices, permitted_too, with_stages
+from optimizers.stage_choice import (
+    Choice,
+    keeps_rights,
+    other_choice,
+    permitted_too,
+    possible_stages,
+    with_stages,
+)
 from tests.unit.short_night import ShortNight
 from traffic_brain.diagnosis.queue_model import Habits, journeys, lamps, simulate, street_map
 from traffic_brain.errors import ConfigurationError, DataRefused
-from traffic_brain.model.network import Junction, Movement, Turn
+from traffic_brain.model.network import Connection, Junction, Movement, Turn
 from traffic_brain.model.rules import JunctionRulesInput, judge, violations
 from traffic_brain.model.signals import Interval, SignalPlan, Stage
 
@@ -50,24 +58,74 @@ def movements() -> list[Movement]:
     ]
 
 
+def connections(left_lane: int) -> list[Connection]:
+    ends = [("m", 0), ("m", left_lane), ("o", 0), ("s", 0)]
+    return [
+        Connection(link, lane, f"out{i}", 0, m.turn, "j", i)
+        for i, ((link, lane), m) in enumerate(zip(ends, movements(), strict=True))
+    ]
+
+
+def drawn_choices(library: Sequence[Stage], *, freed: bool) -> set[Choice]:
+    plan, rng = four_stages(), np.random.default_rng(1)
+    drawn = (other_choice(plan.stages, plan, library, rng, freed=freed) for _ in range(600))
+    return {choice for choice in drawn if choice is not None}
+
+
+def pictures(choice: Choice) -> tuple[str, ...]:
+    return tuple(stage.picture for stage in choice)
+
+
 def test_a_protected_turn_is_dropped_only_when_it_is_freed() -> None:
-    plan = four_stages()
-    kept, freed = (
-        {tuple(s.picture for s in c) for c in other_choices(plan.stages, plan, (), freed=f)}
-        for f in (False, True)
-    )
+    kept, freed = ({pictures(c) for c in drawn_choices((), freed=f)} for f in (False, True))
     assert kept == {("GgGr", "rrrG", "rGrr")}
     assert freed == kept | {("GgGr", "rrrG")}
-    assert not keeps_rights(plan.stages[:2], plan, freed=True)
+    assert not keeps_rights(four_stages().stages[:2], four_stages(), freed=True)
+
+
+def test_stages_that_overlap_are_found_from_the_conflicts() -> None:
+    found = possible_stages(four_stages(), junction(), connections(1), movements(), freed=False)
+    assert {stage.picture for stage in found} == {"GGrr", "GrGr"}
+    assert {(stage.min_green_s, stage.max_green_s) for stage in found} == {(5, 60)}
+    shared = possible_stages(four_stages(), junction(), connections(0), movements(), freed=False)
+    assert {stage.picture for stage in shared} == {"GGrr", "rrGr"}  # its lane holds both streams
+
+
+def test_a_turn_that_gives_way_to_nobody_today_does_so_only_when_it_is_freed() -> None:
+    stages = tuple(replace(s, picture=s.picture.replace("g", "r")) for s in four_stages().stages)
+    plan = replace(four_stages(), stages=stages)
+    kept, freed = (
+        {s.picture for s in possible_stages(plan, junction(), connections(1), movements(), freed=f)}
+        for f in (False, True)
+    )
+    assert kept == {"GGrr"}
+    assert freed == {"GGrr", "GgGr"}
+
+
+def test_a_protected_turn_may_lead_or_lag_with_its_own_stream() -> None:
+    library = possible_stages(four_stages(), junction(), connections(1), movements(), freed=False)
+    choices = {pictures(choice) for choice in drawn_choices(library, freed=False)}
+    assert ("GgGr", "GGrr", "rrrG", "GrGr") in choices
+    assert ("GgGr", "rrrG", "GGrr") not in choices  # two draws away
 
 
 @pytest.mark.parametrize("asked_s", [0, 3, 6])
 def test_every_choice_of_stages_has_the_clearances_that_the_rules_ask(asked_s: int) -> None:
     plan, site = four_stages(), JunctionRulesInput(junction(), intergreen_s={(0, 3): asked_s})
-    for choice in other_choices(plan.stages, plan, (), freed=True):
+    library = possible_stages(plan, junction(), connections(1), movements(), freed=True)
+    choices = drawn_choices(library, freed=True)
+    assert len(choices) > 10
+    for choice in choices:
         changed = with_stages(plan, choice, site.intergreen_s)
         assert violations(judge(changed, site, plan)) == []
-        assert [stage.picture for stage in changed.stages] == [s.picture for s in choice]
+        assert pictures(changed.stages) == pictures(choice)
+
+
+def test_a_stage_that_only_adds_streams_follows_without_a_clearance() -> None:
+    plan = four_stages()
+    leads = Stage("GrGr", 10, (), 5, 60)
+    changed = with_stages(plan, (leads, *plan.stages), {})
+    assert [stage.clearance_s for stage in changed.stages] == [0, 3, 3, 3]
 
 
 def test_only_a_left_turn_beside_its_own_stream_becomes_permitted() -> None:

@@ -54,7 +54,7 @@ def feeds(
     "--maps",
     default="cologne1,cologne3,cologne8,ingolstadt1,ingolstadt7",
     show_default=True,
-    help="Worlds by name, or paths of .sumocfg files, with commas between.",
+    help="Worlds by name or .sumocfg files, with commas between; all: every recorded one.",
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option(
@@ -86,10 +86,18 @@ def feeds(
     type=click.IntRange(min=1),
     default=600,
     show_default=True,
-    help="What each round of our search may spend.",
+    help="What each round of our search may spend on its model.",
+)
+@click.option(
+    "--tries",
+    type=click.IntRange(min=0),
+    default=40,
+    show_default=True,
+    help="Changes that our search lets SUMO judge at the end.",
 )
 @options.seed
 def plans(
+    *,
     maps: str,
     seeds: int,
     redrawn: int,
@@ -97,6 +105,7 @@ def plans(
     controllers: tuple[str, ...],
     out: Path,
     evaluations: int,
+    tries: int,
     seed: int,
 ) -> None:
     """Plans from true demand in SUMO: those in file, of SUMO's tools, greedy control, ours."""
@@ -116,12 +125,12 @@ def plans(
     out.mkdir(parents=True, exist_ok=True)
     with bars_or_lines().stage("bench") as progress:
         rows = measuring.measure(
-            [name.strip() for name in maps.split(",")],
+            measuring.recorded_worlds() if maps == "all" else [m.strip() for m in maps.split(",")],
             seeds,
             out,
             contenders=[*named, *controllers],
             redrawn=redrawn,
-            search=measuring.Search(seed=seed, evaluations=evaluations),
+            search=measuring.Search(seed=seed, evaluations=evaluations, tries=tries),
             progress=progress,
         )
     click.echo(measuring.markdown(rows), nl=False)

@@ -17,8 +17,6 @@ class OptimizeParams:
     demand_reserve_ratio: plans are made for this much more demand than was measured.
     progression_ratio: platoons drive at this share of the free-flow speed.
     max_candidates: how many sets of plans go on to the check.
-    refine_evaluations: sets of plans that the joint refinement may try; 0: none. Its queue model is
-        not calibrated to the city in a night: its plans are one more candidate for the check.
     offset_work: thousand million additions that the search for offsets of least delay, and the
         proof of how good they are, may take for each set of signals with one cycle.
     offset_gap_ratio: a proven gap that is good enough there.
@@ -26,7 +24,6 @@ class OptimizeParams:
         share of their cost: less than the model can tell.
     offsets_across_cycles: signals with half a cycle, or another whole part of it, are coordinated
         with those that run all of it; else every cycle for itself.
-    free_protections: the refinement may let a turn go as a permitted one that is protected today.
     max_changes: junctions whose plans may change; 0: all. The front of what one change more brings
         is told beside the candidates.
     """
@@ -36,12 +33,10 @@ class OptimizeParams:
     demand_reserve_ratio: float = 1.05
     progression_ratio: float = 0.9
     max_candidates: int = 9
-    refine_evaluations: int = 0
     offset_work: float = 20.0
     offset_gap_ratio: float = 0.001
     offset_gain_ratio: float = 0.002
     offsets_across_cycles: bool = False
-    free_protections: bool = False
     max_changes: int = 0
 
     def __post_init__(self) -> None:
@@ -64,16 +59,7 @@ class OptimizeParams:
                 0.0 <= self.offset_gap_ratio < 1.0 and 0.0 <= self.offset_gain_ratio < 1.0,
                 "offset_gap_ratio and offset_gain_ratio must lie between 0 and 1",
             ),
-            (self.refine_evaluations >= 0, "refine_evaluations must not be below 0"),
-            (
-                not self.free_protections or self.refine_evaluations > 0,
-                "free_protections needs refine_evaluations",
-            ),
             (self.max_changes >= 0, "max_changes must not be below 0"),
-            (
-                not (self.max_changes and self.refine_evaluations),
-                "the refinement changes all junctions: refine_evaluations or max_changes, not both",
-            ),
         )
         problems = [words for holds, words in rules if not holds]
         if problems:

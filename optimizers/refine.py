@@ -108,6 +108,10 @@ class Area:
     habits: Habits = HABITS
     _stages: dict[tuple[str, bool], list[Stage]] = field(default_factory=dict)
 
+    def with_habits(self, habits: Habits) -> Area:
+        """The same junctions, whose vehicles drive otherwise."""
+        return replace(self, habits=habits)
+
     def stages(self, junction_id: str, *, freed: bool) -> list[Stage]:
         """Those in service, and others that the junction's conflicts allow."""
         if (junction_id, freed) not in self._stages:
@@ -249,7 +253,7 @@ def neighbour(
         fitting = {
             j: new
             for j, new in proposed.items()
-            if new is not None and new != plans[j] and _allowed(area, new, params)
+            if new is not None and new != plans[j] and allowed(area, new, params)
         }
         if len(fitting) == len(proposed):
             return fitting
@@ -338,7 +342,7 @@ def _started(plan: SignalPlan, first_stage_s: int) -> SignalPlan:
     return plan.with_offset(first_stage_s + plan.stage_start_s(plan.coordinated_stage_idx))
 
 
-def _allowed(area: Area, plan: SignalPlan, params: RefineParams) -> bool:
+def allowed(area: Area, plan: SignalPlan, params: RefineParams) -> bool:
     """Whether the plan may run: limits of green first, for they are quick, then every rule."""
     if not SHORTEST_CYCLE_S <= plan.cycle_s <= LONGEST_CYCLE_S:
         return False

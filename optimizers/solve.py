@@ -7,21 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from network_data.city import load_city
-from optimizers.city_offsets.result import CityOffsets
-from optimizers.few_changes import Step, applied, few_changes, front
-from optimizers.least_delay import Streets, least_delay, offset_effect, offsets_dict
-from optimizers.offsets import Feed, clusters, movement_feeds
+from optimizers.candidates import Candidate, broken, candidate_dict, changed_junctions, named
+from optimizers.few_changes import applied, few_changes
+from optimizers.least_delay import Streets, least_delay, offset_effect
+from optimizers.offsets import clusters
 from optimizers.params import OptimizeParams
-from optimizers.refine import Area, RefineParams, refine
+from optimizers.problem import City, read_problem
+from optimizers.refinement import Refinement
 from optimizers.short_links import (
-    least_greens_s,
     shortest_worthwhile,
-    turns_after_short_links,
 )
 from optimizers.splits import (
     JunctionProblem,
@@ -29,63 +24,18 @@ from optimizers.splits import (
     best_cycle,
     best_splits,
     delay_of,
-    junction_problem,
 )
 from optimizers.waves import Wave, coordinate
-from traffic_brain.errors import ConfigurationError
 from traffic_brain.executor import Engine, run_all
-from traffic_brain.fusion.pooled import pooled
-from traffic_brain.fusion.state import State, load_state
-from traffic_brain.model.documents import corridor_from_dict, plan_to_dict
-from traffic_brain.model.findings import Corridor
-from traffic_brain.model.network import RoadNetwork
-from traffic_brain.model.reading import read_json, to_json
-from traffic_brain.model.rules import JunctionRulesInput, Severity, judge, retimable, rules_inputs
+from traffic_brain.model.reading import to_json
 from traffic_brain.model.signals import SignalPlan
-from traffic_brain.progress import Progress, silent
+from traffic_brain.progress import Progress, part, silent
 
 MANY = 300
 """Junctions from which on the recipes are worth processes of their own."""
 KEPT, LOCAL = "kept", "local"
 BROKEN_RATIO = 0.02
 """Of a candidate's junctions: where more break a rule, the candidate is no good."""
-STARTS = 6
-"""Candidates that the refinement begins from."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One set of plans for the city, with what the model expects of it."""
-
-    candidate_id: str
-    description: str
-    plans: Mapping[str, SignalPlan]
-    waves: tuple[Wave, ...]
-    delay_s_per_veh: float
-    offsets: tuple[CityOffsets, ...] = ()
-    """What is proved about the offsets of least delay, one for each cycle; else empty."""
-    steps: tuple[Step, ...] = ()
-    """Junctions in the order in which changing them saves most, where few may change."""
-
-
-@dataclass(frozen=True)
-class City:
-    """What the recipe works on: only junctions that may be retimed."""
-
-    network: RoadNetwork
-    state: State
-    corridors: tuple[Corridor, ...]
-    sites: Mapping[str, JunctionRulesInput]
-    problems: Mapping[str, JunctionProblem]
-    demand_vph: Mapping[str, float]
-    feeds: tuple[Feed, ...]
-    held: Mapping[str, str]
-    """Junctions that keep their plan, with the reason."""
-    seed: int
-
-    @property
-    def vehicles_per_h(self) -> float:
-        return max(len(self.state.trips) / self.state.window.hours, 1.0)
 
 
 def optimize(
@@ -98,12 +48,14 @@ def optimize(
     params: OptimizeParams | None = None,
     history: Sequence[Path] = (),
     workers: int = 1,
+    refinement: Refinement | None = None,
     progress: Progress = silent,
 ) -> dict[str, int]:
-    """Write candidates.json and summary.json into ``out``.
+    """Write candidates.json and summary.json into ``out``; refinement.json if there is one.
 
     ``history``: states of earlier days, the latest first; the demand is then the mean of all.
     ``workers``: processes of a city with `MANY` junctions; the result does not depend on it.
+    ``refinement``: the candidates are refined in it; what comes out is the first of them.
 
     Raises:
         ConfigurationError, DataRefused: a folder is missing or cannot be read.
@@ -121,8 +73,12 @@ def optimize(
         candidates = solve(problem, params, progress, drafts)
     finally:
         _read_once.cache_clear()
+    if refinement is not None and candidates:
+        refined, told = refinement.refined(candidates, problem, part(progress, 0.3, 1.0))
+        candidates = [*refined, *candidates]
+        (out / "refinement.json").write_text(to_json(told), encoding="utf-8")
     changed = [j for c in candidates[:1] for j in changed_junctions(c, problem.problems)]
-    document = {"candidates": [_candidate_dict(c, problem.problems) for c in candidates]}
+    document = {"candidates": [candidate_dict(c, problem.problems) for c in candidates]}
     (out / "candidates.json").write_text(to_json(document), encoding="utf-8")
     summary = {
         "candidates": len(candidates),
@@ -188,13 +144,13 @@ def _safe(candidate: Candidate, problem: City) -> Candidate | None:
     In a city of thousands there is always one that no cycle of the others fits. Those that run as
     one with it stay as well; what was proved of the whole does not hold for what is left.
     """
-    broken = _broken(candidate, problem)
-    if len(broken) > BROKEN_RATIO * len(candidate.plans):
+    wrong = broken(candidate, problem)
+    if len(wrong) > BROKEN_RATIO * len(candidate.plans):
         return None
-    if not broken:
+    if not wrong:
         return candidate
     close = clusters(problem.network, problem.feeds)
-    left = {k for j in broken for k in close.get(j, {j})} & candidate.plans.keys()
+    left = {k for j in wrong for k in close.get(j, {j})} & candidate.plans.keys()
     kept = {j: problem.problems[j].plan for j in left}
     waves = tuple(w for w in candidate.waves if left.isdisjoint(w.corridor.junction_ids))
     return replace(candidate, plans={**candidate.plans, **kept}, waves=waves, offsets=())
@@ -227,42 +183,7 @@ def solve(
     if params.max_changes:
         progress(0.95, f"the {params.max_changes} changes that save most")
         return _few_changes(safe, problem, params)
-    if params.refine_evaluations:
-        progress(0.95, "refining jointly on the queue model")
-        safe = [*_refined(safe, problem, params), *safe]
     return safe[: params.max_candidates]
-
-
-def _refined(
-    candidates: Sequence[Candidate], problem: City, params: OptimizeParams
-) -> list[Candidate]:
-    """The best of the candidates, refined; none where the queue model found nothing better."""
-    window = problem.state.window
-    area = Area(
-        network=problem.network,
-        sites=problem.sites,
-        problems=problem.problems,
-        ways=problem.state.trips,
-        window_s=(window.begin_s, window.end_s),
-        held={j: p for j, p in problem.state.running_plans.items() if j not in problem.problems},
-    )
-    spend = RefineParams(params.refine_evaluations, free_protections=params.free_protections)
-    starts = [candidate.plans for candidate in candidates[:STARTS]]
-    found = refine(area, starts, spend, problem.seed)[:1]
-    name = "refined-freed" if params.free_protections else "refined-kept"
-    words = "protections freed" if params.free_protections else "protections kept"
-    refined = [
-        Candidate(
-            name,
-            f"cycles, splits, offsets and stages refined together, {words}",
-            _named(one.plans, f"{problem.state.service_day}-{name}"),
-            (),
-            one.delay_s_per_veh,
-        )
-        for one in found
-        if one.delay_s_per_veh < one.started_at_s_per_veh
-    ]
-    return [candidate for candidate in refined if not _broken(candidate, problem)]
 
 
 def _few_changes(
@@ -276,7 +197,7 @@ def _few_changes(
     for name, words, chosen in (("few", "any plan", candidates), ("few-kept", "cycles kept", kept)):
         alternatives = [candidate.plans for candidate in chosen]
         steps = few_changes(problem.problems, streets, alternatives, params.max_changes)
-        plans = _named(applied(today, steps), f"{problem.state.service_day}-{name}")
+        plans = named(applied(today, steps), f"{problem.state.service_day}-{name}")
         delay = sum(delay_of(problem.problems[j], plan) for j, plan in plans.items())
         delay += offset_effect(plans, streets, params)
         found.append(
@@ -289,7 +210,7 @@ def _few_changes(
                 steps=steps,
             )
         )
-    safe = [candidate for candidate in found if not _broken(candidate, problem)]
+    safe = [candidate for candidate in found if not broken(candidate, problem)]
     return _varied([candidate for candidate in safe if candidate.steps])
 
 
@@ -308,80 +229,6 @@ def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:
         (rest if cycles in seen else first).append(candidate)
         seen.add(cycles)
     return first + rest
-
-
-def read_problem(
-    city: Path,
-    state: Path,
-    report: Path,
-    params: OptimizeParams,
-    seed: int,
-    history: Sequence[Path] = (),
-) -> City:
-    """Load the folders and sort the junctions into those to plan and those to hold."""
-    network = load_city(city)
-    known = pooled([load_state(folder, network) for folder in (state, *history)])
-    return problem_of(network, known, _read_corridors(report / "corridors.json"), params, seed)
-
-
-def problem_of(
-    network: RoadNetwork,
-    known: State,
-    corridors: tuple[Corridor, ...],
-    params: OptimizeParams,
-    seed: int,
-) -> City:
-    """The problem of a city of which this is known: junctions to plan, and those to hold."""
-    sites = rules_inputs(network)
-    demand = {
-        movement_id: known.demand_vph[i] * params.demand_reserve_ratio
-        for i, movement_id in enumerate(network.movements)
-    }
-    feeds = tuple(movement_feeds(network, known, params.progression_ratio))
-    behind = turns_after_short_links(feeds)
-    problems: dict[str, JunctionProblem] = {}
-    held: dict[str, str] = {}
-    for junction_id, site in sites.items():
-        plan = known.running_plans.get(junction_id)
-        reason = _reason_to_hold(plan, site)
-        if plan is None or reason:
-            held[junction_id] = reason
-            continue
-        movements = network.movements_at[junction_id]
-        least_s = least_greens_s(plan, movements, behind)
-        found = junction_problem(plan, movements, demand, least_s)
-        if found is None:
-            held[junction_id] = "no demand was seen"
-        else:
-            problems[junction_id] = found
-    return City(
-        network=network,
-        state=known,
-        corridors=corridors,
-        sites=sites,
-        problems=problems,
-        demand_vph={m: float(d.mean()) for m, d in demand.items()},
-        feeds=feeds,
-        held=held,
-        seed=seed,
-    )
-
-
-def _read_corridors(path: Path) -> tuple[Corridor, ...]:
-    if not path.is_file():
-        raise ConfigurationError(
-            f"{path.parent} is not a diagnosis folder (no {path.name})",
-            "make one with: traffic-brain diagnose CITY STATE REPORT",
-        )
-    return tuple(corridor_from_dict(c) for c in read_json(path))
-
-
-def _reason_to_hold(plan: SignalPlan | None, site: JunctionRulesInput) -> str:
-    if plan is None:
-        return "no fixed plan runs here"
-    if len(plan.stages) < 2:
-        return "only one stage"
-    return "; ".join(retimable(site, plan))
 
 
 def _common_cycles(problem: City, params: OptimizeParams) -> list[int]:
@@ -482,7 +329,7 @@ def _finish(
         Candidate(
             f"{candidate_id}-{kind}",
             f"{description}, {words}",
-            _named(plans, f"{problem.state.service_day}-{candidate_id}-{kind}"),
+            named(plans, f"{problem.state.service_day}-{candidate_id}-{kind}"),
             waves if kind == "wave" else (),
             (delay + offset_effect(plans, streets, params)) / problem.vehicles_per_h * 3600,
             proved if kind == "delay" else (),
@@ -492,11 +339,6 @@ def _finish(
             ("delay", "offsets of least delay", tuned),
         )
     ]
-
-
-def _named(plans: Mapping[str, SignalPlan], plan_id: str) -> dict[str, SignalPlan]:
-    """Plans under an id that no plan in service has: it carries the day they were made from."""
-    return {j: replace(plan, plan_id=plan_id) for j, plan in plans.items()}
 
 
 def _green_waves(
@@ -518,62 +360,3 @@ def _green_waves(
         for junction_id, offset in zip(corridor.junction_ids, wave.result.offsets_s, strict=True):
             coordinated[junction_id] = plans[junction_id].with_offset(anchor + offset)
     return coordinated, tuple(waves)
-
-
-def _broken(candidate: Candidate, problem: City) -> frozenset[str]:
-    """The first lock: junctions whose plans break a safety rule."""
-    return frozenset(
-        junction_id
-        for junction_id, plan in candidate.plans.items()
-        if any(
-            finding.severity is Severity.VIOLATION
-            for finding in judge(
-                plan, problem.sites[junction_id], problem.problems[junction_id].plan
-            )
-        )
-    )
-
-
-def changed_junctions(candidate: Candidate, problems: Mapping[str, JunctionProblem]) -> list[str]:
-    """Junctions at which the candidate shows other lamps than the plan in service."""
-    return [
-        junction_id
-        for junction_id, plan in sorted(candidate.plans.items())
-        if plan.stages != problems[junction_id].plan.stages
-        or plan.offset_s != problems[junction_id].plan.offset_s
-    ]
-
-
-def _candidate_dict(
-    candidate: Candidate, problems: Mapping[str, JunctionProblem]
-) -> dict[str, Any]:
-    proposed = changed_junctions(candidate, problems)
-    return {
-        "candidate_id": candidate.candidate_id,
-        "description": candidate.description,
-        "predicted_delay_s_per_veh": round(candidate.delay_s_per_veh, 3),
-        "plans": [plan_to_dict(candidate.plans[j]) for j in proposed],
-        "corridors": [_wave_dict(w) for w in candidate.waves],
-        **offsets_dict(candidate.offsets),
-        **({"front": front(candidate.steps)} if candidate.steps else {}),
-    }
-
-
-def _wave_dict(wave: Wave) -> dict[str, Any]:
-    result = wave.result
-    return {
-        "corridor_id": wave.corridor.corridor_id,
-        "cycle_s": wave.cycle_s,
-        "out_bandwidth_s": result.out_bandwidth_s,
-        "back_bandwidth_s": result.back_bandwidth_s,
-        "out_travel_s": list(wave.out_travel_s),
-        "back_travel_s": list(wave.back_travel_s),
-        "status": str(result.status),
-        "objective": _finite(result.objective),
-        "bound": _finite(result.bound),
-        "gap_ratio": _finite(result.gap_ratio),
-    }
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not np.isfinite(value) else round(float(value), 6)

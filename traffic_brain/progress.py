@@ -13,3 +13,12 @@ class Progress(Protocol):
 
 def silent(done_ratio: float, message: str) -> None:
     """Progress that nobody looks at."""
+
+
+def part(progress: Progress, begin_ratio: float, end_ratio: float) -> Progress:
+    """Progress of one part of the whole."""
+
+    def tell(done_ratio: float, message: str) -> None:
+        progress(begin_ratio + (end_ratio - begin_ratio) * done_ratio, message)
+
+    return tell

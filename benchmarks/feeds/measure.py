@@ -24,7 +24,7 @@ from benchmarks.feeds.making import SOURCES, files_of, make_day, maker_hash, row
 from benchmarks.feeds.peers import write_registers
 from benchmarks.feeds.process_tree import Peak
 from traffic_brain.errors import TrafficBrainError
-from traffic_brain.progress import Progress, silent
+from traffic_brain.progress import Progress, part, silent
 
 FULL, TENTH = 1.0, 0.1
 MOST_WALL_S, MOST_GB, LEAST_TIMES, MOST_DECODES = 90.0, 4.0, 4.0, 2.5
@@ -58,7 +58,7 @@ def measure(
     """All figures; the day's files are used again when they were kept."""
     day = folder or Path(tempfile.gettempdir()) / f"traffic-brain-feeds-{maker_hash()}-{scale:g}"
     try:
-        make_day(day, scale, seed, workers=workers, progress=_part(progress, 0.0, 0.4))
+        make_day(day, scale, seed, workers=workers, progress=part(progress, 0.0, 0.4))
         here = city(scale, seed)
         write_registers(here, day)
         rows = {source: row_count(files_of(day, source)) for source in SOURCES}
@@ -67,7 +67,7 @@ def measure(
         for i, name in enumerate(CONTENDERS):
             if name in PEERS and not _is_installed(name):
                 continue
-            share = _part(progress, 0.4 + 0.15 * i, 0.55 + 0.15 * i)
+            share = part(progress, 0.4 + 0.15 * i, 0.55 + 0.15 * i)
             try:
                 runs[name] = _run(name, day, scale, seed, workers, cluster, share)
             except TrafficBrainError as error:
@@ -88,10 +88,6 @@ def measure(
         if not keep:
             shutil.rmtree(day, ignore_errors=True)
     return figures
-
-
-def _part(progress: Progress, begin: float, end: float) -> Progress:
-    return lambda done, message: progress(begin + (end - begin) * done, message)
 
 
 def _machine() -> Figures:

@@ -14,7 +14,8 @@ from pathlib import Path
 from network_data.city import load_city
 from network_data.importers import import_any
 from optimizers.params import OptimizeParams
-from optimizers.solve import City, optimize, read_problem
+from optimizers.problem import City, read_problem
+from optimizers.solve import optimize
 from sim_scenarios.outputs import summarise
 from sim_scenarios.programs import write_programs
 from sim_scenarios.run import RunRequest, run

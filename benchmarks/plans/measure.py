@@ -20,8 +20,7 @@ from benchmarks.plans import peers
 from benchmarks.plans.controlled import Controller, find_controller, run_controlled, source_digest
 from benchmarks.plans.greedy import MaxPressure, MaxWave
 from benchmarks.plans.maps import Map, read_map
-from benchmarks.plans.ours import KEPT_AND_FREED, our_plans, write_ours
-from benchmarks.plans.searching import Search
+from benchmarks.plans.ours import KEPT_AND_FREED, Search, our_plans, write_ours
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.table import markdown
 from benchmarks.plans.truth import demand_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.plans.maps import Map
 from optimizers.params import OptimizeParams
-from optimizers.solve import City, problem_of
+from optimizers.problem import City, problem_of
 from traffic_brain.diagnosis.queue_model import Way
 from traffic_brain.fusion.state import State
 from traffic_brain.fusion.window import DEMAND_BIN_S, Window

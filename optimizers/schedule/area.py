@@ -11,11 +11,12 @@ import numpy as np
 
 from optimizers.least_delay import Streets, offset_effect
 from optimizers.offsets import clusters
+from optimizers.problem import City
 from optimizers.schedule.clusters import ordered_clusters
 from optimizers.schedule.params import ScheduleParams
 from optimizers.schedule.switching import Running, Switch, cheapest_switch, running
 from optimizers.schedule.timetable import Timetable, best_timetables
-from optimizers.solve import City, solve
+from optimizers.solve import solve
 from optimizers.splits import JunctionProblem, delay_of
 from traffic_brain.fusion.window import DEMAND_BIN_S
 from traffic_brain.model.signals import SignalPlan

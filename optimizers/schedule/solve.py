@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from network_data.city import load_city
+from optimizers.problem import City, problem_of
 from optimizers.schedule.area import AreaSchedule, area_schedule, sub_areas
 from optimizers.schedule.params import ScheduleParams
 from optimizers.schedule.switching import Switch
-from optimizers.solve import City, problem_of
 from traffic_brain.clock import parse_service_day
 from traffic_brain.diagnosis.corridors import find_corridors
 from traffic_brain.errors import DataRefused

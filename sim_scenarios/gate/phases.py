@@ -23,7 +23,7 @@ from traffic_brain.fusion.state import State
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.rules import judge, rules_inputs, violations
 from traffic_brain.model.verdict import Decision, Verdict
-from traffic_brain.progress import Progress
+from traffic_brain.progress import Progress, part
 
 TRIES = 2
 """Candidates that are brought to confirmation at the most."""
@@ -100,13 +100,13 @@ class Check:
             return _no_change(f"every candidate breaks a safety rule: {rule}")
         if not bench.vehicles:
             return _no_change("the feeds show no vehicle that could be simulated")
-        calibration = self._calibrate(_part(progress, 0.0, 0.05))
+        calibration = self.calibrate(part(progress, 0.0, 0.05))
         if calibration["problems"]:
             reason = "not calibrated: " + "; ".join(calibration["problems"])
             return Judged(_without_runs(Decision.INCONCLUSIVE, reason), None, calibration)
         return replace(self._choose(safe, progress), calibration=calibration)
 
-    def _calibrate(self, progress: Progress) -> dict[str, Any]:
+    def calibrate(self, progress: Progress) -> dict[str, Any]:
         """The calibration sheet, from tonight's day, which is the one that was observed.
 
         Where the city stands in queues that nobody saw, its drivers follow closer than SUMO's
@@ -135,13 +135,13 @@ class Check:
 
     def _choose(self, candidates: Sequence[Candidate], progress: Progress) -> Judged:
         """The first of the best candidates that passes; else the verdict on the best one."""
-        ranked = self._screen(candidates, _part(progress, 0.05, 0.4))
+        ranked = self._screen(candidates, part(progress, 0.05, 0.4))
         if not ranked:
             return _no_change("no candidate was better than the plans in service in the screening")
         tried: list[Judged] = []
         for number, (best, screened) in enumerate(ranked[:TRIES]):
-            part = _part(progress, 0.4 + 0.6 * number / TRIES, 0.4 + 0.6 * (number + 1) / TRIES)
-            tried.append(self._try(best, screened, 1000 * (1 + number), part))
+            its = part(progress, 0.4 + 0.6 * number / TRIES, 0.4 + 0.6 * (number + 1) / TRIES)
+            tried.append(self._try(best, screened, 1000 * (1 + number), its))
             if tried[-1].verdict.decision is Decision.DEPLOY:
                 return tried[-1]
         return tried[0]
@@ -164,7 +164,7 @@ class Check:
                 [(c, self._seed(r)) for c in runners],
                 SCREEN,
                 scale,
-                _part(progress, r / rounds, (r + 1) / rounds),
+                part(progress, r / rounds, (r + 1) / rounds),
             )
             for candidate, figures in zip(runners, found, strict=True):
                 total[candidate.candidate_id].append(figures.delay.delay_s_per_veh)
@@ -183,7 +183,7 @@ class Check:
 
         def drive(phase: str, count: int, number: int, done: tuple[float, float]) -> _Phase:
             seeds = tuple(self._seed(first + number + i) for i in range(count))
-            return self._drive(best, seeds, phase, _part(progress, *done))
+            return self._drive(best, seeds, phase, part(progress, *done))
 
         confirmed = drive(CONFIRM, params.confirm_seeds, 0, (0.0, 0.4))
         stressed = drive(STRESS, params.stress_seeds, 200, (0.4, 0.5))
@@ -200,7 +200,7 @@ class Check:
             decision, reason = _for_everybody(confirmed, evidence, reason)
         if decision is Decision.DEPLOY:
             calm = drive(CALM, params.calm_seeds, 500, (0.85, 0.95)).delays
-            switched = self._switch(best, confirmed, _part(progress, 0.95, 1.0))
+            switched = self._switch(best, confirmed, part(progress, 0.95, 1.0))
             evidence = evidence.also("calm", _of_delays(calm))
             evidence = evidence.also("transition", _of_delays(switched))
             decision, reason = self._at_other_times(stressed.delays, calm, switched, reason)
@@ -282,15 +282,6 @@ def _for_everybody(confirmed: _Phase, evidence: Evidence, reason: str) -> tuple[
 
 def _of_delays(pairs: Pairs) -> dict[str, Any] | None:
     return measure(list(zip(*pairs, strict=True)))
-
-
-def _part(progress: Progress, begin_ratio: float, end_ratio: float) -> Progress:
-    """Progress of one part of the whole."""
-
-    def tell(done_ratio: float, message: str) -> None:
-        progress(begin_ratio + (end_ratio - begin_ratio) * done_ratio, message)
-
-    return tell
 
 
 def _no_change(reason: str) -> Judged:

@@ -65,24 +65,8 @@ def check_whole(
         ConfigurationError, DataRefused: a folder is missing or cannot be read.
         SimulationError: SUMO failed twice on one run, or the disk is full.
     """
-    network, city, params = asked.network, asked.city, asked.params
-    states = [load_state(folder, network) for folder in asked.states]
-    known = states[0]
-    vehicles, days = known_days(states, network)
     with tempfile.TemporaryDirectory(dir=out, prefix=".work-") as name:
-        bench = Bench(
-            network=network,
-            net_file=(city / NET_FILE).resolve(),
-            signals=(city / SIGNALS_FILE).resolve(),
-            state=known,
-            vehicles=vehicles,
-            running=unregistered(network, known),
-            days=days,
-            folder=Path(name).resolve(),
-            journal=journal,
-            timeout_s=params.timeout_s,
-            workers=workers,
-        )
+        bench = bench_of(asked, Path(name).resolve(), journal, workers)
         try:
             candidates = read_candidates(asked.plans, bench.folder)
         except OSError as error:
@@ -90,9 +74,33 @@ def check_whole(
                 f"the candidates cannot be written: {error.strerror}",
                 "make room where the verdict goes",
             ) from error
-        judged = Check(bench, asked.states[0], params, asked.seed).judge(candidates, progress)
+        judged = Check(bench, asked.states[0], asked.params, asked.seed).judge(candidates, progress)
     _write(out, judged, bench.done)
     return len(bench.done)
+
+
+def bench_of(asked: Question, folder: Path, journal: Journal, workers: int | None = None) -> Bench:
+    """A bench that runs plans on the days of a question, in a folder of its own.
+
+    Raises:
+        ConfigurationError, DataRefused: a state is missing or cannot be read.
+    """
+    network, city = asked.network, asked.city
+    states = [load_state(state, network) for state in asked.states]
+    vehicles, days = known_days(states, network)
+    return Bench(
+        network=network,
+        net_file=(city / NET_FILE).resolve(),
+        signals=(city / SIGNALS_FILE).resolve(),
+        state=states[0],
+        vehicles=vehicles,
+        running=unregistered(network, states[0]),
+        days=days,
+        folder=folder,
+        journal=journal,
+        timeout_s=asked.params.timeout_s,
+        workers=workers,
+    )
 
 
 def unregistered(network: RoadNetwork, state: State) -> tuple[SignalPlan, ...]:

@@ -11,11 +11,11 @@ import pytest
 from optimizers.few_changes import applied, few_changes, front
 from optimizers.least_delay import Streets, offset_effect
 from optimizers.params import OptimizeParams
-from optimizers.solve import City, read_problem, solve
+from optimizers.problem import City, read_problem
+from optimizers.solve import solve
 from optimizers.splits import delay_of
 from tests.unit.short_night import ShortNight
 from traffic_brain.cli import main
-from traffic_brain.errors import ConfigurationError
 from traffic_brain.model.signals import SignalPlan
 
 FEW = OptimizeParams(common_cycles_s=(60, 80), local_cycles_s=(50, 70), offset_work=0.1)
@@ -80,6 +80,11 @@ def test_no_more_junctions_change_than_asked_for(short_night: ShortNight, tmp_pa
         assert candidate["front"][-1]["junctions_touched"] == 1
 
 
-def test_refining_all_and_changing_few_exclude_each_other() -> None:
-    with pytest.raises(ConfigurationError, match="not both"):
-        OptimizeParams(max_changes=3, refine_evaluations=10)
+def test_refining_all_and_changing_few_exclude_each_other(
+    tmp_path: Path, short_night: ShortNight, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(short_night.city), str(short_night.state), str(tmp_path / "plans")]
+    assert main(["optimize", *folders, "--refine", "3", "--max-changes", "2"]) == 3
+    assert "not both" in capsys.readouterr().err
+    assert main(["optimize", *folders, "--free-protections"]) == 3
+    assert "give --refine as well" in capsys.readouterr().err

@@ -10,7 +10,8 @@ import pytest
 from optimizers.least_delay import Streets, least_delay, offset_effect, offsets_dict
 from optimizers.offsets import best_starts, cost_of, offset_problem
 from optimizers.params import OptimizeParams
-from optimizers.solve import City, read_problem, solve
+from optimizers.problem import City, read_problem
+from optimizers.solve import solve
 from optimizers.splits import best_splits
 from tests.unit.short_night import ShortNight
 from traffic_brain.errors import ConfigurationError

@@ -14,25 +14,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from optimizers.candidates import changed_junctions
 from optimizers.offsets import Feed, OffsetProblem, best_starts, cost_of
 from optimizers.params import OptimizeParams
+from optimizers.problem import City, read_problem
 from optimizers.short_links import (
     BUS_CLEARS_S,
     least_greens_s,
     shortest_worthwhile,
     turns_after_short_links,
 )
-from optimizers.solve import (
-    City,
-    Recipe,
-    _recipes,
-    _safe,
-    changed_junctions,
-    drafted,
-    optimize,
-    read_problem,
-    solve,
-)
+from optimizers.solve import Recipe, _recipes, _safe, drafted, optimize, solve
 from optimizers.splits import JunctionProblem, best_cycle, best_splits, delay_of, junction_problem
 from optimizers.waves import coordinate
 from tests.unit.hand_made import two_stage_plan

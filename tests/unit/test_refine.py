@@ -10,8 +10,8 @@ import pytest
 
 from optimizers.calibration import calibrate
 from optimizers.params import OptimizeParams
+from optimizers.problem import City, read_problem
 from optimizers.refine import Area, Judge, RefineParams, refine
-from optimizers.solve import City, read_problem, solve
 from optimizers.stage_choice import (
     Choice,
     keeps_rights,
@@ -173,22 +173,9 @@ def test_the_refined_plans_are_no_worse_and_may_run(problem: City, freed: bool) 
     assert refine(here, [in_service], params, seed=3) == found
 
 
-def test_the_refined_candidate_comes_first_and_the_night_has_none_by_default(
-    problem: City,
-) -> None:
-    plain = [c.candidate_id for c in solve(problem, FEW)]
-    asked = replace(FEW, refine_evaluations=40)
-    refined = [c.candidate_id for c in solve(problem, asked)]
-    assert not [name for name in plain if name.startswith("refined")]
-    assert refined[0] == "refined-kept"
-    assert refined[1:] == plain[: len(refined) - 1]
-
-
 def test_settings_that_make_no_sense() -> None:
     with pytest.raises(ConfigurationError, match="evaluations must be at least 1; draws"):
         RefineParams(evaluations=0, draws=0)
-    with pytest.raises(ConfigurationError, match="free_protections needs refine_evaluations"):
-        OptimizeParams(free_protections=True)
 
 
 # --- calibration ------------------------------------------------------------------------------

@@ -130,7 +130,9 @@ def plans(
             out,
             contenders=[*named, *controllers],
             redrawn=redrawn,
-            search=measuring.Search(seed=seed, evaluations=evaluations, tries=tries),
+            search=measuring.Search(
+                seed, measuring.SearchParams(evaluations=evaluations, tries=tries)
+            ),
             progress=progress,
         )
     click.echo(measuring.markdown(rows), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -21,11 +22,10 @@ from traffic_brain.cli import options, output
 )
 @click.option(
     "--refine",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
+    type=click.IntRange(min=1),
     metavar="N",
-    help="Refine cycles, splits, offsets and stages together: N sets of plans on the queue model.",
+    help="Then refine cycles, splits, offsets and stages together in the city rebuilt in SUMO, "
+    "where N changes are tried at the end (40 is usual); takes minutes.",
 )
 @click.option(
     "--free-protections",
@@ -48,7 +48,7 @@ def command(
     plans: Path,
     *,
     report: Path | None,
-    refine: int,
+    refine: int | None,
     free_protections: bool,
     max_changes: int | None,
     history: tuple[Path, ...],
@@ -57,17 +57,32 @@ def command(
 ) -> None:
     """Find better plans for the demand in STATE; write PLANS."""
     from optimizers.params import OptimizeParams
+    from optimizers.search import SearchParams
+    from traffic_brain.errors import ConfigurationError
     from traffic_brain.nightly.runner import Nobody, run_stage
     from traffic_brain.nightly.stages import diagnose_stage, optimize_stage
 
-    params = OptimizeParams(
-        refine_evaluations=refine, free_protections=free_protections, max_changes=max_changes or 0
-    )
+    if free_protections and not refine:
+        raise ConfigurationError("--free-protections frees nothing alone", "give --refine as well")
+    if refine and max_changes:
+        raise ConfigurationError(
+            "the refinement changes all junctions", "give --refine or --max-changes, not both"
+        )
+    params = OptimizeParams(max_changes=max_changes or 0)
+    search = SearchParams(tries=refine or 0, free_protections=free_protections)
     with tempfile.TemporaryDirectory() as temporary:
         if report is None:
             report = Path(temporary, "diagnosis")
             run_stage(diagnose_stage(city, state, report), Nobody())
         stage = optimize_stage(
-            city, state, report, plans, seed=seed, params=params, history=history
+            city,
+            state,
+            report,
+            plans,
+            seed=seed,
+            params=params,
+            search=search,
+            workers=len(os.sched_getaffinity(0)),
+            history=history,
         )
         output.make(stage, as_json=as_json)

@@ -122,8 +122,10 @@ def _plans_stage(night: Path, request: Request, plans: Path) -> Stage:
 
 def _optimised(night: Path, request: Request, progress: Progress) -> list[dict[str, Any]]:
     """The recipe of the night, for this corridor's junctions alone."""
+    from optimizers.candidates import changed_junctions
     from optimizers.params import OptimizeParams
-    from optimizers.solve import changed_junctions, read_problem, solve
+    from optimizers.problem import read_problem
+    from optimizers.solve import solve
 
     params = OptimizeParams(max_candidates=request.candidates)
     folders = (night / "city", night / "state", night / "diagnosis")

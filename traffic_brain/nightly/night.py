@@ -17,6 +17,7 @@ from traffic_brain.nightly.settings import NightSettings, changed
 
 if TYPE_CHECKING:
     from optimizers.params import OptimizeParams
+    from optimizers.search import SearchParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
 
@@ -176,17 +177,22 @@ class _Params:
 
     defects: Defects
     optimize: OptimizeParams
+    search: SearchParams
     check: CheckParams
 
 
 def _params(settings: NightSettings) -> _Params:
     from optimizers.params import OptimizeParams
+    from optimizers.search import SearchParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
 
     return _Params(
         Defects.of_table(settings.defects),
         changed(OptimizeParams(), settings.optimize, "optimize"),
+        changed(
+            SearchParams() if settings.refine else SearchParams(tries=0), settings.refine, "refine"
+        ),
         changed(CheckParams(), settings.check, "check"),
     )
 
@@ -253,6 +259,7 @@ def _engine(
         f.plans,
         seed=seed,
         params=recipe,
+        search=params.search,
         workers=settings.worker_count,
         history=history,
     )

@@ -21,6 +21,9 @@
     [optimize]                       # of the recipe; see optimizers.params.OptimizeParams
     max_candidates = 9
 
+    [refine]                         # of the search in the rebuilt city; see optimizers.search
+    tries = 40                       # more takes longer; 0: plans are not refined
+
     [check]                          # of the simulations; see sim_scenarios.check.CheckParams
     confirm_seeds = 8
     budget_s = 1800                  # of a city checked area by area: no area is begun later
@@ -41,13 +44,14 @@ from traffic_brain.errors import ConfigurationError, DataRefused
 
 if TYPE_CHECKING:
     from optimizers.params import OptimizeParams
+    from optimizers.search import SearchParams
     from sim_scenarios.check import CheckParams
 
 EACH_DAY = "{day}"
 RECORDED_DAY = date(2026, 11, 2)
 """The service day of a recorded world, where nobody wants another."""
 
-Params = TypeVar("Params", "OptimizeParams", "CheckParams")
+Params = TypeVar("Params", "OptimizeParams", "SearchParams", "CheckParams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,8 @@ class NightSettings:
     """What to change of the usual defects of the recorded feeds, by name."""
     optimize: Mapping[str, object] = field(default_factory=dict)
     """What to change of the usual `OptimizeParams`, by name."""
+    refine: Mapping[str, object] = field(default_factory=dict)
+    """What to change of the usual `SearchParams`, by name; without it, plans are not refined."""
     check: Mapping[str, object] = field(default_factory=dict)
     """What to change of the usual `CheckParams`, by name."""
 
@@ -225,6 +231,7 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "history_days": (int, "a whole number"),
     "defects": (dict, "a table"),
     "optimize": (dict, "a table"),
+    "refine": (dict, "a table"),
     "check": (dict, "a table"),
 }
 
@@ -238,7 +245,13 @@ def _like(usual: object) -> tuple[Callable[[object], bool], str]:
     """Whether a value can stand for a usual one, and what such a value is called."""
     if isinstance(usual, tuple):
         return _is_list_of_whole, "a list of whole numbers"
+    if isinstance(usual, bool):
+        return _is_truth, "true or false"
     return (_is_whole, "a whole number") if isinstance(usual, int) else (_is_number, "a number")
+
+
+def _is_truth(value: object) -> bool:
+    return isinstance(value, bool)
 
 
 def _is_whole(value: object) -> bool:

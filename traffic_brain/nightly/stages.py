@@ -6,7 +6,8 @@ A single command and the whole night use the same stages, so that both make the 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from traffic_brain.progress import Progress
 
 if TYPE_CHECKING:
     from optimizers.params import OptimizeParams
+    from optimizers.refinement import Refinement
+    from optimizers.search import SearchParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
     from sim_scenarios.scenario import PreparedScenario
@@ -156,33 +159,69 @@ def optimize_stage(
     *,
     seed: int,
     params: OptimizeParams,
+    search: SearchParams | None = None,
     workers: int = 1,
     history: Sequence[Path] = (),
 ) -> Stage:
     """State and diagnosis into candidates: plans that should be better than those in service.
 
+    ``search``: what may be spent on refining them in the rebuilt city; None: nothing.
     ``history``: states of earlier days, the latest first, whose demand counts as well.
     """
     from optimizers.solve import optimize
+
+    def work(out: Path, progress: Progress) -> dict[str, int]:
+        with ExitStack() as stack:
+            refinement = None
+            if search is not None and search.tries:
+                refinement = stack.enter_context(
+                    _refinement(city, (state, *history), plans, out, seed, search, workers)
+                )
+            return optimize(
+                city,
+                state,
+                report,
+                out,
+                seed=seed,
+                params=params,
+                history=history,
+                workers=workers,
+                refinement=refinement,
+                progress=progress,
+            )
 
     return Stage(
         name="optimize",
         inputs={"city": city, "state": state, "diagnosis": report, **_numbered(history)},
         folders=(plans,),
-        work=lambda out, progress: optimize(
-            city,
-            state,
-            report,
-            out,
-            seed=seed,
-            params=params,
-            history=history,
-            workers=workers,
-            progress=progress,
-        ),
-        configuration=asdict(params),
+        work=work,
+        configuration={**asdict(params), **(asdict(search) if search else {})},
         seed=seed,
     )
+
+
+@contextmanager
+def _refinement(
+    city: Path,
+    states: tuple[Path, ...],
+    plans: Path,
+    out: Path,
+    seed: int,
+    search: SearchParams,
+    workers: int,
+) -> Iterator[Refinement]:
+    """The search in the rebuilt city; what a kill leaves of its runs, the next one uses."""
+    from network_data.city import load_city
+    from optimizers.refinement import Refinement
+    from sim_scenarios.check import CheckParams
+    from sim_scenarios.gate.bench import MOST_DAYS
+    from sim_scenarios.gate.whole import Question
+    from sim_scenarios.rebuilt import rebuilt_city
+
+    asked = Question(load_city(city), city, states[:MOST_DAYS], out, seed, CheckParams())
+    journal = plans.resolve().parent / ".search-runs"
+    with rebuilt_city(asked, out, journal, workers) as simulated:
+        yield Refinement(simulated, search)
 
 
 def check_stage(

@@ -1,0 +1,289 @@
+"""Refinement that a simulation steers: a queue model proposes, the simulation decides.
+
+First the queue model is calibrated: some plans drive in the simulation, the model is fitted to half
+of them and must rank the other half as the simulation does, or it is not used. On the model the
+best candidates are refined jointly, and near what comes out the model is calibrated again. The best
+of all plans that have driven is then changed step by step: the model picks the most promising of a
+few changes, and one is taken only if the simulation shows less delay over all days of the search,
+at least three; one day alone is soon fitted by chance.
+
+The simulation is the caller's: of a rebuilt city in a night, of a recorded world in a benchmark.
+Nothing here is a verdict; who steers by some days must be judged on others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from optimizers.calibration import Calibration, calibrate
+from optimizers.refine import Area, Judge, Refined, RefineParams, allowed, neighbour, refine
+from traffic_brain.diagnosis.queue_model import HABITS
+from traffic_brain.errors import ConfigurationError
+from traffic_brain.model.signals import SignalPlan
+from traffic_brain.progress import Progress, silent
+
+Plans = Mapping[str, SignalPlan]
+Drive = tuple[Plans, int]
+"""Plans, and the number of a day."""
+
+LEAST_DAYS = 3
+CALIBRATION_DAYS = 2
+NEAR = 12
+"""Plans drawn near the refined ones after each round."""
+BEST = 3
+LAST = 5
+"""Finalists that drive on all days."""
+RIVALS = 2
+"""Changes that drive side by side: of the model's favourites the second is the better at times."""
+SLACK_RATIO = 0.02
+"""On the first day a change may look so much worse and still go on to the others."""
+
+
+class Simulated(Protocol):
+    """A city that plans can be driven in; the same plans on the same day always do the same."""
+
+    @property
+    def days(self) -> int:
+        """How many days there are."""
+        ...
+
+    @property
+    def unfit(self) -> str:
+        """Why no plan should be judged here; empty: all is well."""
+        ...
+
+    def delays_s(self, drives: Sequence[Drive]) -> list[float]:
+        """Delay per vehicle, s, of each."""
+        ...
+
+
+@dataclass(frozen=True)
+class SearchParams:
+    """What the search may spend and change.
+
+    tries: changes that the simulation judges at the end, two at a time. 0: no search at all.
+    evaluations, draws: of the refinement on the model, in each of ``rounds``.
+    calibration_plans: sets of plans that the model is fitted to, and proven on.
+    proposals: changes of which the model picks.
+    most_junctions: a city with more that may be retimed is not searched as a whole.
+    free_protections: a turn that is protected today may become a permitted one.
+    """
+
+    tries: int = 40
+    evaluations: int = 600
+    draws: int = 2
+    rounds: int = 2
+    calibration_plans: int = 20
+    proposals: int = 6
+    most_junctions: int = 40
+    free_protections: bool = False
+
+    def __post_init__(self) -> None:
+        least = {"tries": 0, "proposals": 2, "calibration_plans": 8, "most_junctions": 0}
+        least |= dict.fromkeys(("evaluations", "draws", "rounds"), 1)
+        problems = [
+            f"{name} must be at least {lowest}"
+            for name, lowest in least.items()
+            if getattr(self, name) < lowest
+        ]
+        if problems:
+            raise ConfigurationError("; ".join(problems), "mend the refinement's settings")
+
+    @property
+    def of_model(self) -> RefineParams:
+        """For the refinement on the model alone."""
+        return RefineParams(self.evaluations, self.draws, self.free_protections)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What was found, its mean delay over the days of the search, and how it went."""
+
+    plans: Plans
+    delay_s_per_veh: float
+    in_service_s_per_veh: float
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+def search(
+    area: Area,
+    candidates: Sequence[Plans],
+    simulated: Simulated,
+    params: SearchParams,
+    seed: int,
+    progress: Progress = silent,
+) -> Searched:
+    """The best plans found; those in service where nothing better was.
+
+    Args:
+        candidates: sets of plans that cover the same junctions as ``area.problems``, the best
+            expected first; they are finalists too.
+
+    Raises:
+        ConfigurationError: the simulation has fewer than ``LEAST_DAYS`` days.
+    """
+    if simulated.days < LEAST_DAYS:
+        raise ConfigurationError(f"{simulated.days} days are too few", f"give {LEAST_DAYS} or more")
+    run = _Run(area, simulated, params, seed, progress)
+    in_service: Plans = {j: p.plan for j, p in area.problems.items()}
+    drawn = run.drawn_near([in_service, *candidates], params.calibration_plans)
+    finalists: list[Plans] = [in_service, *candidates[:BEST]]
+    starts: list[Plans] = [in_service, *candidates]
+    rounds: list[dict[str, Any]] = []
+    habits = HABITS
+    for number in range(params.rounds):
+        progress(0.05 + 0.45 * number / params.rounds, f"calibrating, round {number + 1}")
+        calibration = run.calibrated(drawn)
+        rounds.append(_told(calibration))
+        if not calibration.trusted:
+            break
+        habits = calibration.habits
+        progress(0.1 + 0.45 * number / params.rounds, "refining on the model")
+        refined = run.refined(starts, calibration, number)
+        rounds[-1]["refined_s"] = [round(one.delay_s_per_veh, 2) for one in refined]
+        finalists += [one.plans for one in refined]
+        starts = [*(one.plans for one in refined), *starts]
+        drawn += run.drawn_near([one.plans for one in refined[:2]], NEAR, gentle=True)
+    finalists += run.best_driven(drawn)
+    progress(0.55, "comparing finalists")
+    best, delays = run.chosen(finalists)
+    run.area = run.area.with_habits(habits)
+    plans, delay_s = run.polished(finalists[best])
+    progress(1.0, f"{delay_s:.1f} s per vehicle")
+    told = {
+        "rounds": rounds,
+        "finalists_s": [round(delay, 2) for delay in delays],
+        "chosen": best,
+        "polished_s": round(delay_s, 2),
+    }
+    return Searched(plans, delay_s, run.mean_s(in_service), told)
+
+
+@dataclass
+class _Run:
+    area: Area
+    simulated: Simulated
+    params: SearchParams
+    seed: int
+    progress: Progress
+    known_s: dict[tuple[frozenset[tuple[str, SignalPlan]], int], float] = field(
+        default_factory=dict
+    )
+
+    def delays_s(self, sets: Sequence[Plans], days: Sequence[int]) -> np.ndarray:
+        """float64[set of plans, day]."""
+        keys = [(frozenset(plans.items()), day) for plans in sets for day in days]
+        drives = [(plans, day) for plans in sets for day in days]
+        asked = {
+            key: drive for key, drive in zip(keys, drives, strict=True) if key not in self.known_s
+        }
+        self.known_s |= zip(asked, self.simulated.delays_s(list(asked.values())), strict=True)
+        return np.array([self.known_s[key] for key in keys]).reshape(len(sets), len(days))
+
+    def mean_s(self, plans: Plans) -> float:
+        return float(self.delays_s([plans], range(self.simulated.days)).mean())
+
+    def drawn_near(
+        self, round_about: Sequence[Plans], count: int, *, gentle: bool = False
+    ) -> list[Plans]:
+        """Plans round others: greens times 0.7 to 1.4, offsets as they are or any."""
+        low, high = (0.85, 1.2) if gentle else (0.7, 1.4)
+        rng = np.random.default_rng((self.seed, int(gentle)))
+        found: list[Plans] = []
+        for i in range(count):
+            drawn = {}
+            for junction_id, plan in sorted(round_about[i % len(round_about)].items()):
+                ratios = rng.uniform(low, high, len(plan.stages))
+                shift = int(rng.integers(-5, 6)), int(rng.integers(plan.cycle_s))
+                greens = np.rint(ratios * plan.greens_s).astype(int)
+                limits = [(s.min_green_s, s.max_green_s) for s in plan.stages]
+                fitting = (
+                    min(max(low_s, int(g)), high_s)
+                    for g, (low_s, high_s) in zip(greens, limits, strict=True)
+                )
+                changed = plan.with_greens(tuple(fitting), plan.plan_id)
+                offset_s = plan.offset_s + shift[0] if gentle or i % 2 else shift[1]
+                changed = changed.with_offset(offset_s)
+                fits = allowed(self.area, changed, self.params.of_model)
+                drawn[junction_id] = changed if fits else plan
+            found.append(drawn)
+        return found
+
+    def calibrated(self, drawn: Sequence[Plans]) -> Calibration:
+        measured = self.delays_s(drawn, range(CALIBRATION_DAYS)).mean(axis=1)
+        area = self.area
+        return calibrate(area.network, area.ways, area.window_s, drawn, measured.tolist())
+
+    def refined(
+        self, starts: Sequence[Plans], calibration: Calibration, number: int
+    ) -> list[Refined]:
+        area = self.area.with_habits(calibration.habits)
+        found = refine(area, starts, self.params.of_model, self.seed + 100 * number)
+        return sorted(found, key=lambda one: one.delay_s_per_veh)
+
+    def best_driven(self, drawn: Sequence[Plans]) -> list[Plans]:
+        """Those of the plans drawn for calibration that did best: they have driven already."""
+        delays = self.delays_s(drawn, range(CALIBRATION_DAYS)).mean(axis=1)
+        ranked = sorted(range(len(drawn)), key=lambda i: (delays[i], i))
+        return [drawn[i] for i in ranked[:BEST]]
+
+    def chosen(self, finalists: Sequence[Plans]) -> tuple[int, list[float]]:
+        """All finalists on some days, the best of them on all; the index of the best."""
+        delays = self.delays_s(finalists, range(LEAST_DAYS)).mean(axis=1)
+        ranked = sorted(range(len(finalists)), key=lambda i: (delays[i], i))[:LAST]
+        last = self.delays_s([finalists[i] for i in ranked], range(self.simulated.days))
+        best = min(range(len(ranked)), key=lambda i: (last[i].mean(), ranked[i]))
+        return ranked[best], delays.tolist()
+
+    def polished(self, start: Plans) -> tuple[Plans, float]:
+        """The best plans found near ``start``, and their mean delay over all days."""
+        asked = Judge(self.area, self.params.draws, self.seed)
+        rng = np.random.default_rng((self.seed, 5))
+        best: Plans = dict(start)
+        best_s = self.delays_s([best], range(self.simulated.days))[0]
+        for k in range(self.params.tries):
+            done = k / self.params.tries
+            self.progress(0.6 + 0.4 * done, f"{k} changes tried, {best_s.mean():.1f} s per vehicle")
+            drawn = [self._drawn(best, rng) for _ in range(self.params.proposals)]
+            expected = [asked.delay_s_per_veh(plans) for plans in drawn]
+            ranked = sorted(range(len(drawn)), key=lambda i: (expected[i], i))[:RIVALS]
+            better = self._better([drawn[i] for i in ranked], best_s)
+            if better is not None:
+                best, best_s = better
+        return best, float(best_s.mean())
+
+    def _drawn(self, plans: Plans, rng: np.random.Generator) -> Plans:
+        drawn = dict(plans)
+        for _ in range(int(rng.integers(1, 3))):
+            drawn |= neighbour(self.area, drawn, self.params.of_model, rng) or {}
+        return drawn
+
+    def _better(
+        self, rivals: Sequence[Plans], best_s: np.ndarray
+    ) -> tuple[Plans, np.ndarray] | None:
+        """The better of the rivals with its delay on every day, if it is the least of all."""
+        first_s = self.delays_s(rivals, [0])[:, 0]
+        i = int(np.argmin(first_s))
+        if first_s[i] >= (1.0 + SLACK_RATIO) * best_s[0]:
+            return None
+        rest_s = self.delays_s([rivals[i]], range(1, self.simulated.days))[0]
+        delays_s = np.concatenate([first_s[i : i + 1], rest_s])
+        return (rivals[i], delays_s) if delays_s.mean() < best_s.mean() else None
+
+
+def _told(calibration: Calibration) -> dict[str, Any]:
+    """A calibration for a document."""
+    habits = asdict(calibration.habits)
+    habits["driving"] = calibration.habits.driving._asdict()
+    return {
+        "habits": habits,
+        "held_out_rank_correlation": round(calibration.held_out_rank_correlation, 3),
+        "held_out_ratio": round(calibration.held_out_ratio, 3),
+        "plans_fitted": calibration.fitted_plans,
+        "plans_held_out": calibration.held_out_plans,
+        "trusted": calibration.trusted,
+    }

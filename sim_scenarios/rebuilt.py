@@ -1,0 +1,97 @@
+"""The city as the check rebuilds it, for a search that looks for better plans in it.
+
+Its days are none of the check's: other seeds, other draws of the demand. Where earlier days are
+known they take turns, as in the check.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from sim_scenarios.gate.bench import Bench, Candidate
+from sim_scenarios.gate.journal import Journal
+from sim_scenarios.gate.phases import Check
+from sim_scenarios.gate.whole import Question, bench_of
+from sim_scenarios.programs import write_programs
+from traffic_brain.model.documents import plans_to_json
+from traffic_brain.model.signals import SignalPlan
+from traffic_brain.progress import silent
+
+FIRST_SEED = 700_000_000
+DAYS = 5
+
+
+@dataclass(frozen=True)
+class RebuiltCity:
+    """A city that plans can be driven in; made ready when it is first asked."""
+
+    asked: Question
+    folder: Path
+    journal: Journal
+    workers: int | None = None
+    _written: dict[str, Candidate] = field(default_factory=dict)
+
+    @property
+    def days(self) -> int:
+        """How many days there are."""
+        return DAYS
+
+    @property
+    def unfit(self) -> str:
+        """Why no plan should be judged here: it does not behave as the real city; else empty."""
+        if not self._bench.vehicles:
+            return "the feeds show no vehicle that could be simulated"
+        return "; ".join(self._problems)
+
+    def delays_s(self, drives: Sequence[tuple[Mapping[str, SignalPlan], int]]) -> list[float]:
+        """Delay per vehicle, s, of plans by junction on a day each.
+
+        Raises:
+            SimulationError: SUMO failed twice on one run.
+        """
+        pairs = [(self._candidate(plans), self._seed(day)) for plans, day in drives]
+        runs = self._bench.run(pairs, None, 1.0, silent)
+        return [run.delay.delay_s_per_veh for run in runs]
+
+    def _seed(self, day: int) -> int:
+        return FIRST_SEED + 1000 * self.asked.seed + day
+
+    @cached_property
+    def _bench(self) -> Bench:
+        return bench_of(self.asked, self.folder, self.journal, self.workers)
+
+    @cached_property
+    def _problems(self) -> Sequence[str]:
+        """Of the calibration, which sets the bench's drivers too."""
+        check = Check(self._bench, self.asked.states[0], self.asked.params, self.asked.seed)
+        problems: list[str] = check.calibrate(silent)["problems"]
+        return problems
+
+    def _candidate(self, plans: Mapping[str, SignalPlan]) -> Candidate:
+        listed = tuple(replace(plans[j], plan_id="searched") for j in sorted(plans))
+        name = hashlib.sha256(plans_to_json(listed).encode()).hexdigest()[:16]
+        if name not in self._written:
+            path = write_programs(listed, self.folder / f"{name}.add.xml")
+            self._written[name] = Candidate(name, listed, path)
+        return self._written[name]
+
+
+@contextmanager
+def rebuilt_city(
+    asked: Question, out: Path, journal: Path, workers: int | None = None
+) -> Iterator[RebuiltCity]:
+    """The city rebuilt in a folder of its own within ``out``, which is gone afterwards.
+
+    ``journal``: where finished runs are noted, so that a search that was killed goes on; cleared
+    at the end.
+    """
+    notes = Journal(journal)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".work-") as name:
+        yield RebuiltCity(asked, Path(name).resolve(), notes, workers)
+    notes.clear()

@@ -1,0 +1,124 @@
+"""The search that a simulation steers: what it may trust, what it takes, and what it leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from optimizers.params import OptimizeParams
+from optimizers.problem import City, read_problem
+from optimizers.refine import Judge
+from optimizers.refinement import Refinement
+from optimizers.search import Drive, SearchParams, search
+from optimizers.solve import optimize, solve
+from sim_scenarios.check import CheckParams
+from sim_scenarios.gate.whole import Question
+from sim_scenarios.rebuilt import rebuilt_city
+from tests.unit.short_night import ShortNight
+from traffic_brain.errors import ConfigurationError
+from traffic_brain.model.reading import read_json
+from traffic_brain.model.rules import judge, violations
+from traffic_brain.progress import silent
+
+FEW = OptimizeParams(common_cycles_s=(60,), max_candidates=3)
+SMALL = SearchParams(tries=6, evaluations=30, draws=1, calibration_plans=8)
+
+
+@dataclass
+class Modelled:
+    """A simulation that is the queue model itself on five draws of the demand, or its opposite."""
+
+    problem: City
+    sign: float = 1.0
+    days: int = 5
+    unfit: str = ""
+    asked: list[Drive] = field(default_factory=list)
+
+    def delays_s(self, drives: Sequence[Drive]) -> list[float]:
+        self.asked += drives
+        judges = [Judge(self.problem.area(), 1, 50 + day) for day in range(self.days)]
+        delays = [judges[day].delay_s_per_veh(plans) for plans, day in drives]
+        return [d if self.sign > 0 else 1000.0 / d for d in delays]
+
+
+@pytest.fixture(scope="module")
+def problem(short_night: ShortNight) -> City:
+    night = short_night
+    return read_problem(night.city, night.state, night.diagnosis, FEW, seed=1)
+
+
+def test_a_search_ends_with_less_delay_and_plans_that_may_run(problem: City) -> None:
+    simulated = Modelled(problem)
+    candidates = [candidate.plans for candidate in solve(problem, FEW)]
+    found = search(problem.area(), candidates, simulated, SMALL, seed=1)
+    assert found.told["rounds"][0]["trusted"]
+    assert found.delay_s_per_veh < found.in_service_s_per_veh
+    again = Modelled(problem)
+    drives = [(found.plans, day) for day in range(5)]
+    assert found.delay_s_per_veh == pytest.approx(sum(again.delays_s(drives)) / 5)
+    for junction_id, plan in found.plans.items():
+        now = problem.problems[junction_id].plan
+        assert violations(judge(plan, problem.sites[junction_id], now)) == []
+    assert len(simulated.asked) == len({(tuple(sorted(p.items())), d) for p, d in simulated.asked})
+    assert search(problem.area(), candidates, Modelled(problem), SMALL, seed=1) == found
+
+
+def test_a_model_that_ranks_otherwise_is_not_refined_with(problem: City) -> None:
+    opposite = Modelled(problem, sign=-1.0)
+    candidates = [candidate.plans for candidate in solve(problem, FEW)]
+    found = search(problem.area(), candidates, opposite, replace(SMALL, tries=0), seed=1)
+    assert [told["trusted"] for told in found.told["rounds"]] == [False]
+    assert "refined_s" not in found.told["rounds"][0]
+    assert found.delay_s_per_veh <= found.in_service_s_per_veh
+
+
+def test_where_nothing_should_be_judged_nothing_is(problem: City) -> None:
+    candidates = solve(problem, FEW)
+    for simulated, params, why in (
+        (Modelled(problem, unfit="too slow"), SMALL, "too slow"),
+        (Modelled(problem), replace(SMALL, most_junctions=1), "at most 1 are refined"),
+    ):
+        refined, told = Refinement(simulated, params).refined(candidates, problem, silent)
+        assert refined == []
+        assert why in told["skipped"]
+        assert not simulated.asked
+
+
+def test_settings_and_days_that_make_no_sense(problem: City) -> None:
+    with pytest.raises(ConfigurationError, match="tries must be at least 0; proposals"):
+        SearchParams(tries=-1, proposals=1)
+    with pytest.raises(ConfigurationError, match="2 days are too few"):
+        search(problem.area(), [], Modelled(problem, days=2), SMALL, seed=1)
+
+
+def test_candidates_are_refined_in_the_city_rebuilt_in_sumo(
+    short_night: ShortNight, tmp_path: Path
+) -> None:
+    night, out = short_night, tmp_path / "plans"
+    out.mkdir()
+    from network_data.city import load_city
+
+    asked = Question(load_city(night.city), night.city, (night.state,), out, 1, CheckParams())
+    params = SearchParams(tries=2, evaluations=10, draws=1, rounds=1, calibration_plans=8)
+    folders = (night.city, night.state, night.diagnosis, out)
+    with rebuilt_city(asked, out, tmp_path / "runs", workers=2) as simulated:
+        recipe, refinement = replace(FEW, max_candidates=1), Refinement(simulated, params)
+        optimize(*folders, seed=1, params=recipe, refinement=refinement)
+        assert simulated.days == 5
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["plans"]
+    told = read_json(out / "refinement.json")
+    first = read_json(out / "candidates.json")["candidates"][0]
+    assert told["delay_s_per_veh"] <= told["in_service_s_per_veh"]
+    if told["delay_s_per_veh"] < told["in_service_s_per_veh"]:
+        assert first["candidate_id"] == "refined-kept"
+        assert first["predicted_delay_s_per_veh"] == pytest.approx(
+            told["delay_s_per_veh"], abs=0.01
+        )
+    assert sorted(p.name for p in out.iterdir()) == [
+        "candidates.json",
+        "refinement.json",
+        "summary.json",
+    ]

@@ -230,6 +230,19 @@ def _anneal(
     return Refined(best, best_s, delay_s, budget)
 
 
+def restaged(
+    area: Area, plans: Plans, params: RefineParams, rng: np.random.Generator
+) -> dict[str, SignalPlan] | None:
+    """A junction with other stages, as the rules allow; None: none was drawn that fits."""
+    names = sorted(plans.keys() & area.problems.keys())
+    for _ in range(TRIES):
+        junction_id = names[int(rng.integers(len(names)))]
+        new = _restage(area, plans[junction_id], params, rng)
+        if new is not None and new != plans[junction_id] and allowed(area, new, params):
+            return {junction_id: new}
+    return None
+
+
 def neighbour(
     area: Area, plans: Plans, params: RefineParams, rng: np.random.Generator
 ) -> dict[str, SignalPlan] | None:

@@ -73,8 +73,8 @@ class SearchParams:
     free_protections: a turn that is protected today may become a permitted one.
     """
 
-    tries: int = 40
-    evaluations: int = 600
+    tries: int = 60
+    evaluations: int = 1000
     draws: int = 2
     rounds: int = 2
     calibration_plans: int = 20

@@ -74,14 +74,18 @@ def measure(
     runs: int = 3,
     arms: Sequence[str] = ARMS,
     seed: int = 0,
+    tries: int = 0,
     workers: int = 0,
     progress: Progress = silent,
 ) -> list[DayFigures]:
-    """Figures of every world, arm and day, from ``out`` where they were made before."""
+    """Figures of every world, arm and day, from ``out`` where they were made before.
+
+    ``tries``: changes that the search of each night tries in the rebuilt city; 0: no search.
+    """
     found = []
     todo = [(world, arm) for world in worlds for arm in arms]
     for i, (world, arm) in enumerate(todo):
-        loop = Loop(Days(world, seed, out / world), arm, out / world / arm, runs, workers)
+        loop = Loop(Days(world, seed, out / world), arm, out / world / arm, runs, tries, workers)
         for day in range(1, days + 1):
             progress((i + (day - 1) / days) / len(todo), f"{world}, {arm} feeds: day {day}")
             found.append(loop.figures(day))
@@ -96,12 +100,18 @@ class Loop:
     arm: str
     folder: Path
     runs: int
+    tries: int
     workers: int
 
     def figures(self, day: int) -> DayFigures:
         """The night before a day, and the day."""
         path = self.folder / f"day-{day}.json"
-        question = {"seed": self.days.seed, "runs": self.runs, "sumo": version("eclipse-sumo")}
+        question = {
+            "seed": self.days.seed,
+            "runs": self.runs,
+            "tries": self.tries,
+            "sumo": version("eclipse-sumo"),
+        }
         if path.exists():
             stored = read_json(path)
             if stored.pop("question") == question:
@@ -162,6 +172,7 @@ class Loop:
             service_day=service_day(day),
             out=self.folder / "nights" / EACH_DAY,
             seed=self.days.seed + day,
+            refine={"tries": self.tries},
             workers=self.workers,
         )
         try:

@@ -1,12 +1,20 @@
-"""Our stages under SUMO's actuated control: how long greens may last, where detectors lie."""
+"""Our stages under SUMO's actuated control: which, how long they may last, where detectors lie.
+
+What is best with fixed stages need not be best with stages that end when nobody comes: who may skip
+time cheaply can have more of them. So stages are searched for anew, and SUMO alone decides.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.plans import peers
+from optimizers.refine import Area, RefineParams, neighbour, restaged
+from optimizers.search import SLACK_RATIO, Plans
 from traffic_brain.model.signals import SignalPlan
 
 LONGEST_RATIOS = (1.3, 2.0, 4.0)
@@ -34,14 +42,48 @@ class Adaptation:
         return peers.actuated(limited, path, parameters)
 
 
-def best_adaptation(delay_s: Callable[[Adaptation], float]) -> Adaptation:
+def adapted(
+    area: Area,
+    start: Plans,
+    params: RefineParams,
+    delay_s: Callable[[Plans, Adaptation, int], float],
+    days: Sequence[int],
+    *,
+    tries: int,
+    seed: int,
+) -> tuple[Plans, Adaptation]:
+    """Settings for the plans, then other stages and greens, then settings for what was found.
+
+    ``delay_s``: in SUMO, of plans with their settings on a day.
+    """
+
+    def mean_s(plans: Plans, how: Adaptation) -> float:
+        return sum(delay_s(plans, how, day) for day in days) / len(days)
+
+    how = best_adaptation(lambda other: mean_s(start, other))
+    rng = np.random.default_rng((seed, 7))
+    best, least_s = start, mean_s(start, how)
+    for k in range(tries):
+        draw = restaged if k % 2 else neighbour
+        tried = {**best, **(draw(area, best, params, rng) or {})}
+        first_s = delay_s(tried, how, days[0])
+        if first_s < (1.0 + SLACK_RATIO) * delay_s(best, how, days[0]):
+            tried_s = mean_s(tried, how)
+            if tried_s < least_s:
+                best, least_s = tried, tried_s
+    return best, best_adaptation(lambda other: mean_s(best, other), how)
+
+
+def best_adaptation(
+    delay_s: Callable[[Adaptation], float], start: Adaptation | None = None
+) -> Adaptation:
     """One setting after another, twice over: what ``delay_s`` likes best."""
     tried = {
         "detector_gap_s": DETECTOR_GAPS_S,
         "max_gap_s": MAX_GAPS_S,
         "longest_ratio": LONGEST_RATIOS,
     }
-    best = Adaptation()
+    best = start or Adaptation()
     least_s = delay_s(best)
     for _ in range(2):
         before = best

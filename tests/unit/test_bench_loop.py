@@ -62,7 +62,7 @@ def test_a_world_is_recorded_with_what_was_deployed(tmp_path: Path) -> None:
     from network_data.city import load_city
 
     days = Days("small", 3, tmp_path)
-    loop = Loop(days, "clean", tmp_path / "clean", runs=1, workers=1)
+    loop = Loop(days, "clean", tmp_path / "clean", runs=1, tries=0, workers=1)
     city = load_city(loop._city())
     plan = next(j.plan_in_service for j in city.junctions.values() if j.plan_in_service)
     assert plan is not None
@@ -77,7 +77,7 @@ def test_a_world_is_recorded_with_what_was_deployed(tmp_path: Path) -> None:
 
 
 def test_a_finished_day_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loop = Loop(Days("small", 1, tmp_path), "clean", tmp_path, runs=2, workers=1)
+    loop = Loop(Days("small", 1, tmp_path), "clean", tmp_path, runs=2, tries=0, workers=1)
     calls = []
 
     def measured(_: Loop, day: int) -> DayFigures:

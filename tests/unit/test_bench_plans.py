@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks.plans.adapting import MAX_GAPS_S, Adaptation, adapted, best_adaptation
 from benchmarks.plans.controlled import _between, find_controller, run_controlled, source_digest
 from benchmarks.plans.maps import read_map
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.table import markdown
+from optimizers.params import OptimizeParams
+from optimizers.problem import read_problem
+from optimizers.refine import RefineParams
+from optimizers.search import Plans
 from sim_scenarios.outputs import summarise
 from sim_scenarios.run import RunRequest
+from tests.unit.short_night import ShortNight
 from traffic_brain.cli import main
 
 
@@ -50,6 +56,38 @@ def test_means_medians_and_failures_stand_in_the_table() -> None:
     assert lines[2].startswith("| m | recorded | ours | 3 | 17.0 | [")
     assert "| 11.0 | 0.0 | 1.0 |" in lines[2]
     assert "fails" in lines[3]
+
+
+def test_settings_of_actuated_control_are_found_one_after_the_other() -> None:
+    wanted = Adaptation(longest_ratio=1.3, max_gap_s=2.0, detector_gap_s=1.0)
+
+    def delay_s(how: Adaptation) -> float:
+        pairs = zip(astuple(how), astuple(wanted), strict=True)
+        return sum(abs(a - b) for a, b in pairs)
+
+    assert best_adaptation(delay_s) == wanted
+
+
+def test_adapting_stages_are_taken_only_where_the_street_is_better_off(
+    short_night: ShortNight, tmp_path: Path
+) -> None:
+    night = short_night
+    problem = read_problem(night.city, night.state, night.diagnosis, OptimizeParams(), seed=1)
+    start = {j: p.plan for j, p in problem.problems.items()}
+    asked: list[float] = []
+
+    def delay_s(plans: Plans, how: Adaptation, day: int) -> float:
+        asked.append(sum(plan.cycle_s for plan in plans.values()) + how.max_gap_s + day)
+        return asked[-1]
+
+    plans, how = adapted(problem.area(), start, RefineParams(), delay_s, (0, 1), tries=80, seed=1)
+    assert sum(p.cycle_s for p in plans.values()) < sum(p.cycle_s for p in start.values())
+    assert how.max_gap_s == min(MAX_GAPS_S)
+    found = delay_s(plans, how, 0)
+    assert found == min(asked)
+    text = how.write(plans, tmp_path / "plans.add.xml").read_text(encoding="utf-8")
+    assert f'<param key="max-gap" value="{how.max_gap_s}"' in text
+    assert text.count('type="actuated"') == len(plans)
 
 
 def test_who_loses_green_gets_yellow() -> None:

@@ -84,14 +84,14 @@ def feeds(
 @click.option(
     "--evaluations",
     type=click.IntRange(min=1),
-    default=600,
+    default=1000,
     show_default=True,
     help="What each round of our search may spend on its model.",
 )
 @click.option(
     "--tries",
     type=click.IntRange(min=0),
-    default=40,
+    default=60,
     show_default=True,
     help="Changes that our search lets SUMO judge at the end.",
 )
@@ -109,6 +109,7 @@ def plans(
     seed: int,
 ) -> None:
     """Plans from true demand in SUMO: those in file, of SUMO's tools, greedy control, ours."""
+    from optimizers.search import SearchParams
     from traffic_brain.cli.progress import bars_or_lines
     from traffic_brain.errors import ConfigurationError
 
@@ -130,9 +131,7 @@ def plans(
             out,
             contenders=[*named, *controllers],
             redrawn=redrawn,
-            search=measuring.Search(
-                seed, measuring.SearchParams(evaluations=evaluations, tries=tries)
-            ),
+            search=measuring.Search(seed, SearchParams(evaluations=evaluations, tries=tries)),
             progress=progress,
         )
     click.echo(measuring.markdown(rows), nl=False)
@@ -163,9 +162,27 @@ def plans(
     show_default=True,
     help="Nights, days and figures: what is there already is not run again.",
 )
+@click.option(
+    "--refine",
+    "tries",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Changes that each night tries in the rebuilt city; 0: plans are not refined.",
+)
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Simulations at a time.")
 @options.seed
-def loop(worlds: str, days: int, runs: int, feeds: str, out: Path, workers: int, seed: int) -> None:
+def loop(
+    *,
+    worlds: str,
+    days: int,
+    runs: int,
+    feeds: str,
+    out: Path,
+    tries: int,
+    workers: int,
+    seed: int,
+) -> None:
     """Several days in a row: each night sees feeds only; the next day runs what was deployed."""
     from traffic_brain.cli.progress import bars_or_lines
 
@@ -180,6 +197,7 @@ def loop(worlds: str, days: int, runs: int, feeds: str, out: Path, workers: int,
             runs=runs,
             arms=measuring.ARMS if feeds == "both" else (feeds,),
             seed=seed,
+            tries=tries,
             workers=workers,
             progress=progress,
         )

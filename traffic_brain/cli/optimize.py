@@ -25,7 +25,7 @@ from traffic_brain.cli import options, output
     type=click.IntRange(min=1),
     metavar="N",
     help="Then refine cycles, splits, offsets and stages together in the city rebuilt in SUMO, "
-    "where N changes are tried at the end (40 is usual); takes minutes.",
+    "where N changes are tried at the end (60 is usual); takes minutes.",
 )
 @click.option(
     "--free-protections",

@@ -22,7 +22,7 @@
     max_candidates = 9
 
     [refine]                         # of the search in the rebuilt city; see optimizers.search
-    tries = 40                       # more takes longer; 0: plans are not refined
+    tries = 60                       # more takes longer; 0: plans are not refined
 
     [check]                          # of the simulations; see sim_scenarios.check.CheckParams
     confirm_seeds = 8

@@ -1,8 +1,8 @@
 """The queue model fitted to an area: on some plans whose delay is known, proven on others.
 
 A model that is not calibrated gets exploited: the search finds what it does wrong. So it is fitted
-to every second one of a set of plans, and trusted only if it ranks the others as they were
-measured.
+to each half of a set of plans, and trusted only if it ranks the other half as they were measured;
+what is used then is fitted to all of them.
 """
 
 from __future__ import annotations
@@ -49,11 +49,10 @@ class Calibration:
 
     habits: Habits
     held_out_rank_correlation: float
-    """Spearman's."""
+    """Spearman's, mean of both halves, each predicted by a fit to the other."""
     held_out_ratio: float
     """Median of the model's delay over the measured one."""
-    fitted_plans: int
-    held_out_plans: int
+    plans: int
 
     @property
     def trusted(self) -> bool:
@@ -68,7 +67,7 @@ def calibrate(
     plans: Sequence[Plans],
     delays_s: Sequence[float],
 ) -> Calibration:
-    """Fit the habits to every second plan; judge them on the others.
+    """Fit the habits to the plans, having judged fits to each half of them on the other half.
 
     Args:
         delays_s: mean delay per vehicle of each set of plans, measured on the same ``ways``.
@@ -84,28 +83,42 @@ def calibrate(
         )
     if not (np.isfinite(measured) & (measured > 0)).all():
         raise DataRefused("a measured delay is no positive number", "measure again")
-    listed = list(ways)
-    predicted = _Predictions(network, listed, window_s, plans)
-    fit, held_out = slice(0, None, 2), slice(1, None, 2)
-    habits = HABITS
-    best = _misfit(predicted.of(habits, fit), measured[fit])
+    predicted = _Predictions(network, list(ways), window_s, plans)
+    halves = slice(0, None, 2), slice(1, None, 2)
+    fitted = [_fitted(predicted, measured, half) for half in halves]
+    held_out = [
+        (predicted.of(habits, other), measured[other])
+        for habits, other in zip(fitted, reversed(halves), strict=True)
+    ]
+    ranks = [float(stats.spearmanr(model, truth).statistic) for model, truth in held_out]
+    ratios = np.concatenate([model / truth for model, truth in held_out])
+    return Calibration(
+        habits=_fitted(predicted, measured, slice(None), start=fitted[0]),
+        held_out_rank_correlation=float(np.mean(ranks)),
+        held_out_ratio=float(np.median(ratios)),
+        plans=len(measured),
+    )
+
+
+def _fitted(
+    predicted: _Predictions,
+    measured: np.ndarray,
+    which: slice,
+    start: Habits = HABITS,
+) -> Habits:
+    """The habits of least misfit to some of the plans, one setting after another."""
+    habits = start
+    best = _misfit(predicted.of(habits, which), measured[which])
     for _ in range(PASSES):
         before = habits
         for name, value in _one_by_one():
             other = _with(habits, name, value)
-            misfit = _misfit(predicted.of(other, fit), measured[fit])
+            misfit = _misfit(predicted.of(other, which), measured[which])
             if misfit < best - 1e-9:
                 habits, best = other, misfit
         if habits == before:
             break
-    model = predicted.of(habits, held_out)
-    return Calibration(
-        habits=habits,
-        held_out_rank_correlation=float(stats.spearmanr(model, measured[held_out]).statistic),
-        held_out_ratio=float(np.median(model / measured[held_out])),
-        fitted_plans=len(measured[fit]),
-        held_out_plans=len(measured[held_out]),
-    )
+    return habits
 
 
 @dataclass(frozen=True)

@@ -243,6 +243,27 @@ def restaged(
     return None
 
 
+def without_protection(
+    area: Area, plan: SignalPlan, params: RefineParams, *, same_cycle: bool
+) -> SignalPlan:
+    """The plan without stages that nobody needs who is let go elsewhere, the shortest green first.
+
+    ``same_cycle``: the greens that are left take their time; else the cycle is that much shorter.
+    """
+    in_service = area.problems[plan.junction_id].plan
+    for stage in sorted(plan.stages, key=lambda stage: (stage.green_s, stage.picture)):
+        stages = tuple(s for s in plan.stages if s.picture != stage.picture)
+        if len(stages) < 2 or not keeps_rights(stages, in_service, freed=params.free_protections):
+            continue
+        intergreen_s = area.sites[plan.junction_id].intergreen_s
+        fewer = replace(with_stages(in_service, stages, intergreen_s), plan_id=plan.plan_id)
+        fitted = _scaled(fewer, plan.cycle_s if same_cycle else fewer.cycle_s)
+        if fitted is not None:
+            fitted = _started(fitted, plan.first_stage_offset_s)
+            plan = fitted if allowed(area, fitted, params) else plan
+    return plan
+
+
 def neighbour(
     area: Area, plans: Plans, params: RefineParams, rng: np.random.Generator
 ) -> dict[str, SignalPlan] | None:

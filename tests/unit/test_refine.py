@@ -202,7 +202,7 @@ def test_a_model_is_fitted_and_trusted_where_it_ranks_what_it_has_not_seen(probl
     delays = [simulate(true, lamps(true, p), driven, *here.window_s).delay_s_per_veh for p in plans]
     found = calibrate(here.network, here.ways, here.window_s, plans, delays)
     assert found.trusted
-    assert found.held_out_plans == 4
+    assert found.plans == 8
     assert found.held_out_ratio == pytest.approx(1.0, abs=0.05)
     wrong_way = calibrate(here.network, here.ways, here.window_s, plans, [9, 1, 8, 2, 7, 3, 6, 4])
     assert not wrong_way.trusted

@@ -11,7 +11,8 @@ import pytest
 from optimizers.calibration import calibrate
 from optimizers.params import OptimizeParams
 from optimizers.problem import City, read_problem
-from optimizers.refine import Area, Judge, RefineParams, refine
+from optimizers.refine import Area, Judge, RefineParams, refine, without_protection
+from optimizers.splits import JunctionProblem
 from optimizers.stage_choice import (
     Choice,
     keeps_rights,
@@ -171,6 +172,27 @@ def test_the_refined_plans_are_no_worse_and_may_run(problem: City, freed: bool) 
         assert violations(judge(plan, problem.sites[junction_id], now)) == []
         assert keeps_rights(plan.stages, now, freed=freed)
     assert refine(here, [in_service], params, seed=3) == found
+
+
+def test_stages_that_only_protect_go_first_when_turns_are_freed() -> None:
+    plan, site = four_stages(), JunctionRulesInput(junction(), intergreen_s={})
+    none, least_s = np.zeros((0, 3)), np.full(3, 5)
+    everything = Area(
+        network=None,  # type: ignore[arg-type]  # no street is driven here
+        sites={"j": site},
+        problems={"j": JunctionProblem(plan, none, none, none, none, least_s, least_s * 12)},
+        ways=(),
+        window_s=(0, 1),
+        held={},
+    )
+    kept, freed = RefineParams(), RefineParams(free_protections=True)
+    assert without_protection(everything, plan, kept, same_cycle=True) == plan
+    longer = without_protection(everything, plan, freed, same_cycle=True)
+    assert pictures(longer.stages) == ("GgGr", "rrrG")
+    assert longer.cycle_s == plan.cycle_s
+    shorter = without_protection(everything, plan, freed, same_cycle=False)
+    assert shorter.cycle_s == plan.cycle_s - 9
+    assert shorter.greens_s == (30, 20)
 
 
 def test_settings_that_make_no_sense() -> None:

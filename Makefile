@@ -24,7 +24,7 @@ run: $(VENV)/.installed-demo
 	$(BIN)/traffic-brain nightly $(ARGS)
 
 test: lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

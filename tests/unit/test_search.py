@@ -122,3 +122,15 @@ def test_candidates_are_refined_in_the_city_rebuilt_in_sumo(
         "refinement.json",
         "summary.json",
     ]
+
+
+def test_the_same_plans_asked_for_twice_run_once(short_night: ShortNight, tmp_path: Path) -> None:
+    night = short_night
+    problem = read_problem(night.city, night.state, night.diagnosis, FEW, seed=1)
+    plans = {j: p.plan for j, p in problem.problems.items()}
+    asked = Question(problem.network, night.city, (night.state,), tmp_path, 1, CheckParams())
+    with rebuilt_city(asked, tmp_path, tmp_path / "runs", workers=2) as simulated:
+        first, second, other = simulated.delays_s([(plans, 0), (plans, 0), (plans, 1)])
+        assert first == second
+        assert other != first
+        assert len(list((tmp_path / "runs").iterdir())) == 2

@@ -90,7 +90,7 @@ def calibrate(
         (predicted.of(habits, other), measured[other])
         for habits, other in zip(fitted, reversed(halves), strict=True)
     ]
-    ranks = [float(stats.spearmanr(model, truth).statistic) for model, truth in held_out]
+    ranks = [_rank_correlation(model, truth) for model, truth in held_out]
     ratios = np.concatenate([model / truth for model, truth in held_out])
     return Calibration(
         habits=_fitted(predicted, measured, slice(None), start=fitted[0]),
@@ -141,12 +141,18 @@ def _misfit(model: np.ndarray, measured: np.ndarray) -> float:
 
     What all plans have in common (a give-way sign somewhere) tells nothing between them.
     """
-    rank = float(stats.spearmanr(model, measured).statistic)
-    wrong = 1.0 - (rank if np.isfinite(rank) else 0.0)
+    wrong = 1.0 - _rank_correlation(model, measured)
     apart = np.log(model / measured)
     middle = float(np.median(apart))
     scatter = float(np.median(np.abs(apart - middle)))  # a day that locks does not decide it
     return wrong + scatter + 0.1 * abs(middle)
+
+
+def _rank_correlation(model: np.ndarray, measured: np.ndarray) -> float:
+    """Spearman's; 0 where all are alike."""
+    if len(set(model.tolist())) < 2 or len(set(measured.tolist())) < 2:
+        return 0.0
+    return float(stats.spearmanr(model, measured).statistic)
 
 
 def _one_by_one() -> list[tuple[str, float]]:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from optimizers.candidates import Candidate, broken, changed_junctions, named
+from optimizers.params import OptimizeParams
 from optimizers.problem import City
 from optimizers.search import SearchParams, Simulated, search
+from traffic_brain.errors import ConfigurationError, DataRefused, SimulationError
 from traffic_brain.progress import Progress
 
 STARTS = 6
@@ -26,11 +28,24 @@ class Refinement:
         self, candidates: Sequence[Candidate], problem: City, progress: Progress
     ) -> tuple[list[Candidate], dict[str, Any]]:
         """The best plans found as a candidate, if they change anything; and how they were found."""
-        count, most = len(problem.problems), self.params.most_junctions
+        try:
+            if why := self._unfit(candidates, problem):
+                return [], {"skipped": why}
+            return self._searched(candidates, problem, progress)
+        except (SimulationError, DataRefused) as error:  # the candidates themselves are good
+            return [], {"skipped": str(error)}
+
+    def _unfit(self, candidates: Sequence[Candidate], problem: City) -> str:
+        count, most = len(problem.problems), self.params.most_refined
+        if not candidates:
+            return "there is no candidate"
         if count > most:
-            return [], {"skipped": f"{count} junctions may be retimed; at most {most} are refined"}
-        if why := self.simulated.unfit:
-            return [], {"skipped": why}
+            return f"{count} junctions may be retimed, at most {most} are refined (most_refined)"
+        return self.simulated.unfit
+
+    def _searched(
+        self, candidates: Sequence[Candidate], problem: City, progress: Progress
+    ) -> tuple[list[Candidate], dict[str, Any]]:
         starts = [candidate.plans for candidate in candidates[:STARTS]]
         found = search(problem.area(), starts, self.simulated, self.params, problem.seed, progress)
         freed = self.params.free_protections
@@ -48,5 +63,16 @@ class Refinement:
             "in_service_s_per_veh": round(found.in_service_s_per_veh, 2),
             "delay_s_per_veh": round(found.delay_s_per_veh, 2),
         }
-        fit = changed_junctions(candidate, problem.problems) and not broken(candidate, problem)
-        return [candidate] if fit else [], told
+        if not changed_junctions(candidate, problem.problems):
+            return [], {**told, "skipped": "nothing better was found than the plans in service"}
+        if wrong := broken(candidate, problem):
+            return [], {**told, "skipped": f"a rule is broken at {', '.join(sorted(wrong))}"}
+        return [candidate], told
+
+
+def refuse_both(params: OptimizeParams, search_: SearchParams) -> None:
+    """Raises ConfigurationError: few changes are asked for, and a search that may change all."""
+    if params.max_changes and search_.tries:
+        raise ConfigurationError(
+            "the refinement changes all junctions", "ask for it or for max_changes, not both"
+        )

@@ -30,7 +30,6 @@ from optimizers.refine import (
     refine,
     without_protection,
 )
-from traffic_brain.diagnosis.queue_model import HABITS
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import Progress, silent
@@ -75,11 +74,11 @@ class Simulated(Protocol):
 class SearchParams:
     """What the search may spend and change.
 
-    tries: changes that the simulation judges at the end, two at a time. 0: no search at all.
+    tries: rounds at the end in which the simulation judges two changes. 0: no search at all.
     evaluations, draws: of the refinement on the model, in each of ``rounds``.
     calibration_plans: sets of plans that the model is fitted to, and proven on.
     proposals: changes of which the model picks.
-    most_junctions: a city with more that may be retimed is not searched as a whole.
+    most_refined: a city with more junctions that may be retimed is not searched.
     free_protections: a turn that is protected today may become a permitted one.
     """
 
@@ -89,11 +88,11 @@ class SearchParams:
     rounds: int = 2
     calibration_plans: int = 20
     proposals: int = 6
-    most_junctions: int = 40
+    most_refined: int = 40
     free_protections: bool = False
 
     def __post_init__(self) -> None:
-        least = {"tries": 0, "proposals": 2, "calibration_plans": 8, "most_junctions": 0}
+        least = {"tries": 0, "proposals": 2, "calibration_plans": 8, "most_refined": 0}
         least |= dict.fromkeys(("evaluations", "draws", "rounds"), 1)
         problems = [
             f"{name} must be at least {lowest}"
@@ -150,25 +149,25 @@ def search(
     ]
     starts: list[Plans] = [in_service, *candidates]
     rounds: list[dict[str, Any]] = []
-    habits = HABITS
+    trusted: Calibration | None = None
     for number in range(params.rounds):
         progress(0.05 + 0.45 * number / params.rounds, f"calibrating, round {number + 1}")
         calibration = run.calibrated(drawn)
         rounds.append(_told(calibration))
         if not calibration.trusted:
             break
-        habits = calibration.habits
+        trusted = calibration
         progress(0.1 + 0.45 * number / params.rounds, "refining on the model")
         refined = run.refined(starts, calibration, number)
         rounds[-1]["refined_s"] = [round(one.delay_s_per_veh, 2) for one in refined]
         finalists += [one.plans for one in refined]
         starts = [*(one.plans for one in refined), *starts]
-        drawn += run.drawn_near([one.plans for one in refined[:2]], NEAR, gentle=True)
+        if number + 1 < params.rounds:
+            drawn += run.drawn_near([one.plans for one in refined[:2]], NEAR, gentle=True)
     finalists += run.best_driven(drawn)
     progress(0.55, "comparing finalists")
     best, delays = run.chosen(finalists)
-    run.area = run.area.with_habits(habits)
-    plans, delay_s = run.polished(finalists[best])
+    plans, delay_s = run.polished(finalists[best], trusted)
     progress(1.0, f"{delay_s:.1f} s per vehicle")
     told = {
         "rounds": rounds,
@@ -264,19 +263,26 @@ class _Run:
         best = min(range(len(ranked)), key=lambda i: (last[i].mean(), ranked[i]))
         return ranked[best], delays.tolist()
 
-    def polished(self, start: Plans) -> tuple[Plans, float]:
-        """The best plans found near ``start``, and their mean delay over all days."""
-        asked = Judge(self.area, self.params.draws, self.seed)
+    def polished(self, start: Plans, trusted: Calibration | None) -> tuple[Plans, float]:
+        """The best plans found near ``start``, and their mean delay over all days.
+
+        ``trusted``: of the model, which then chooses whom to try; None: chance does.
+        """
+        asked = None
+        if trusted is not None:
+            self.area = self.area.with_habits(trusted.habits)
+            asked = Judge(self.area, self.params.draws, self.seed)
         rng = np.random.default_rng((self.seed, 5))
         best: Plans = dict(start)
         best_s = self.delays_s([best], range(self.simulated.days))[0]
         for k in range(self.params.tries):
             done = k / self.params.tries
             self.progress(0.6 + 0.4 * done, f"{k} changes tried, {best_s.mean():.1f} s per vehicle")
-            drawn = [self._drawn(best, rng) for _ in range(self.params.proposals)]
-            expected = [asked.delay_s_per_veh(plans) for plans in drawn]
-            ranked = sorted(range(len(drawn)), key=lambda i: (expected[i], i))[:RIVALS]
-            better = self._better([drawn[i] for i in ranked], best_s)
+            count = RIVALS if asked is None else self.params.proposals
+            drawn = [self._drawn(best, rng) for _ in range(count)]
+            if asked is not None:
+                drawn = sorted(drawn, key=asked.delay_s_per_veh)[:RIVALS]
+            better = self._better(drawn, best_s)
             if better is not None:
                 best, best_s = better
         return best, float(best_s.mean())

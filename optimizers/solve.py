@@ -14,7 +14,7 @@ from optimizers.least_delay import Streets, least_delay, offset_effect
 from optimizers.offsets import clusters
 from optimizers.params import OptimizeParams
 from optimizers.problem import City, read_problem
-from optimizers.refinement import Refinement
+from optimizers.refinement import Refinement, refuse_both
 from optimizers.short_links import (
     shortest_worthwhile,
 )
@@ -73,9 +73,11 @@ def optimize(
         candidates = solve(problem, params, progress, drafts)
     finally:
         _read_once.cache_clear()
-    if refinement is not None and candidates:
+    if refinement is not None:
+        refuse_both(params, refinement.params)
         refined, told = refinement.refined(candidates, problem, part(progress, 0.3, 1.0))
-        candidates = [*refined, *candidates]
+        candidates = [*refined, *candidates][: params.max_candidates]
+        progress(1.0, f"not refined: {told['skipped']}" if "skipped" in told else "refined")
         (out / "refinement.json").write_text(to_json(told), encoding="utf-8")
     changed = [j for c in candidates[:1] for j in changed_junctions(c, problem.problems)]
     document = {"candidates": [candidate_dict(c, problem.problems) for c in candidates]}

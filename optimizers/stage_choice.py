@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations, islice
+from itertools import combinations, islice, permutations
 
 import networkx as nx
 import numpy as np
@@ -106,22 +106,23 @@ def possible_stages(
     """Stages beyond those in service, each with as many streams as may go together.
 
     Lanes that share a stream go together. Two streams that cross do so only where one gives way,
-    and where the plan in service lets them; ``freed``: and where a left turn gives way. Each stage
-    is a maximal clique of streams that agree (Bron, Kerbosch, CACM 16, 1973): with all of these
-    pairs, without those of left turns, and without any, so that lefts are protected.
+    and where the plan in service lets them; ``freed``: and where a left turn, beside the stream of
+    its own approach, gives way to that of an approach which goes with its own today, never to a
+    cross street. Each stage is a maximal clique of streams that agree (Bron, Kerbosch, CACM 16,
+    1973): with all of these pairs, without those of left turns, and without any, so that lefts are
+    protected.
     """
     lefts = _turning_left(movements)
     agreed = _seen_together(in_service)
-    if freed:
-        agreed |= {(a, b) for a, b in junction.yields if a in lefts}
-    agreed = {pair for pair in agreed if pair in junction.yields}
+    opposed = _opposed(in_service, movements) if freed else set[Pair]()
+    agreed = {(a, b) for a, b in junction.yields if (a, b) in agreed or (a, b) in opposed}
     streams = _streams(junction, connections, movements)
     found: dict[str, Stage] = {}
     shown = {stage.picture for stage in in_service.stages}
     for agree in (agreed, {(a, b) for a, b in agreed if a not in lefts}, set[Pair]()):
         for going in _cliques(streams, junction, agree):
             picture = _picture(going, junction, in_service)
-            if picture not in shown:
+            if picture not in shown and not _alone(picture, agreed & opposed, movements):
                 found[picture] = _stage_like(picture, in_service)
     return [found[picture] for picture in sorted(found)]
 
@@ -152,6 +153,39 @@ def _seen_together(in_service: SignalPlan) -> set[Pair]:
         for b, y in enumerate(stage.picture)
         if a != b and y in GREENS
     }
+
+
+def _opposed(in_service: SignalPlan, movements: Sequence[Movement]) -> set[Pair]:
+    """(left turn, stream) of two approaches whose streams straight on go together today."""
+    ahead = {
+        group: m.from_link
+        for m in movements
+        if m.turn is Turn.THROUGH
+        for group in m.signal_group_idxs
+    }
+    pairs = {
+        (ahead[a], ahead[b])
+        for stage in in_service.stages
+        for a, b in permutations((g for g in ahead if stage.picture[g] in GREENS), 2)
+    }
+    approach = {group: m.from_link for m in movements for group in m.signal_group_idxs}
+    lefts = _turning_left(movements)
+    return {(a, b) for a in lefts for b in approach if (approach[a], approach[b]) in pairs}
+
+
+def _alone(picture: str, freed: set[Pair], movements: Sequence[Movement]) -> bool:
+    """Whether a left turn that is freed here goes without the stream of its own approach."""
+    freely = {a for a, b in freed if picture[a] == "g" and picture[b] in GREENS}
+    for link in {m.from_link for m in movements if freely.intersection(m.signal_group_idxs)}:
+        ahead = [
+            group
+            for m in movements
+            if m.from_link == link and m.turn is Turn.THROUGH
+            for group in m.signal_group_idxs
+        ]
+        if not all(picture[group] in GREENS for group in ahead):
+            return True
+    return False
 
 
 def _turning_left(movements: Sequence[Movement]) -> set[int]:
@@ -203,16 +237,19 @@ def _picture(going: frozenset[int], junction: Junction, in_service: SignalPlan) 
 
 
 def _stage_like(picture: str, in_service: SignalPlan) -> Stage:
-    """A stage with the limits of green that stages in service have who let the same streams go."""
-    going = {i for i, letter in enumerate(picture) if letter in GREENS}
-    within = [
-        stage
-        for stage in in_service.stages
-        if {i for i, letter in enumerate(stage.picture) if letter == "G"} <= going
+    """A stage whose limits of green are no looser than those in service of any stream it lets go.
+
+    The least green is the largest that one of its streams always has today; the greatest is the
+    least of those that its streams have at the most.
+    """
+    going = [i for i, letter in enumerate(picture) if letter in GREENS]
+    limits = [
+        [(s.min_green_s, s.max_green_s) for s in in_service.stages if s.picture[i] in GREENS]
+        for i in going
     ]
-    like = within or in_service.stages
-    least = max(s.min_green_s for s in within) if within else min(s.min_green_s for s in like)
-    return Stage(picture, least, (), least, max(s.max_green_s for s in like))
+    least = max(min(low for low, _ in mine) for mine in limits if mine)
+    most = min(max(high for _, high in mine) for mine in limits if mine)
+    return Stage(picture, least, (), least, max(least, most))
 
 
 def other_choice(
@@ -276,8 +313,9 @@ def _lead_and_lag(
     if len(near) < 2 or gone == 0:
         return None
     before, after = (near[k] for k in rng.permutation(len(near))[:2])
-    rest = (*ordered[1:gone], *ordered[gone + 1 :])
-    return (main, after, *rest, before)
+    changed = (main, after, *ordered[1:gone], *ordered[gone + 1 :], before)
+    first = changed.index(stages[0]) if stages[0] in changed else 0
+    return (*changed[first:], *changed[:first])  # the stage that begins the cycle still does
 
 
 _DRAWN = (_swapped, _one_less, _one_more, _another, _lead_and_lag)

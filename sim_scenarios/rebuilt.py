@@ -25,6 +25,8 @@ from traffic_brain.progress import silent
 
 FIRST_SEED = 700_000_000
 DAYS = 5
+SEEDS = 2_000_000_000
+"""SUMO takes no seed of more than 31 bits."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class RebuiltCity:
         return [runs[pair].delay.delay_s_per_veh for pair in pairs]
 
     def _seed(self, day: int) -> int:
-        return FIRST_SEED + 1000 * self.asked.seed + day
+        return (FIRST_SEED + 1000 * self.asked.seed + day) % SEEDS
 
     @cached_property
     def _bench(self) -> Bench:

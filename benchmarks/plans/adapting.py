@@ -20,6 +20,11 @@ from traffic_brain.model.signals import SignalPlan
 LONGEST_RATIOS = (1.3, 2.0, 4.0)
 MAX_GAPS_S = (1.5, 2.0, 2.5, 3.0, 4.0)
 DETECTOR_GAPS_S = (0.5, 1.0, 1.5, 2.0, 3.0)
+TRIED: Mapping[str, Sequence[float]] = {
+    "detector_gap_s": DETECTOR_GAPS_S,
+    "max_gap_s": MAX_GAPS_S,
+    "longest_ratio": LONGEST_RATIOS,
+}
 
 
 @dataclass(frozen=True)
@@ -78,16 +83,11 @@ def best_adaptation(
     delay_s: Callable[[Adaptation], float], start: Adaptation | None = None
 ) -> Adaptation:
     """One setting after another, twice over: what ``delay_s`` likes best."""
-    tried = {
-        "detector_gap_s": DETECTOR_GAPS_S,
-        "max_gap_s": MAX_GAPS_S,
-        "longest_ratio": LONGEST_RATIOS,
-    }
     best = start or Adaptation()
     least_s = delay_s(best)
     for _ in range(2):
         before = best
-        for name, values in tried.items():
+        for name, values in TRIED.items():
             for rival in [replace(best, **{name: value}) for value in values]:
                 if (its_s := delay_s(rival)) < least_s:
                     best, least_s = rival, its_s

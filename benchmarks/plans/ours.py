@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.plans import peers
-from benchmarks.plans.adapting import Adaptation, adapted
+from benchmarks.plans.adapting import TRIED, Adaptation, adapted
 from benchmarks.plans.maps import Map
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.truth import city_of
@@ -26,7 +26,7 @@ from sim_scenarios.run import RunRequest, run
 from traffic_brain.model.documents import plan_to_dict, plans_from_dict, plans_to_json
 
 KEPT_AND_FREED = ("protections kept", "freed")
-VERSION = 8
+VERSION = 9
 DAYS: tuple[tuple[str, int], ...] = (
     *(("recorded", 11), ("redrawn", 14), ("recorded", 12)),
     *(("redrawn", 15), ("recorded", 13)),
@@ -45,7 +45,13 @@ class Search:
     def key(self) -> Figures:
         """All that decides what is found."""
         days = [f"{demand} {seed}" for demand, seed in DAYS]
-        return {"version": VERSION, "days": days, "seed": self.seed, **asdict(self.params)}
+        return {
+            "version": VERSION,
+            "days": days,
+            "seed": self.seed,
+            "tried": str(TRIED),
+            **asdict(self.params),
+        }
 
 
 @dataclass(frozen=True, eq=False)

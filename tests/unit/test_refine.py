@@ -103,6 +103,28 @@ def test_a_turn_that_gives_way_to_nobody_today_does_so_only_when_it_is_freed() -
     assert freed == {"GGrr", "GgGr"}
 
 
+def test_a_freed_turn_gives_way_to_the_oncoming_stream_and_to_no_cross_street() -> None:
+    crossed = replace(junction(), yields=frozenset({(1, 2), (1, 3)}))
+    stages = tuple(replace(s, picture=s.picture.replace("g", "r")) for s in four_stages().stages)
+    plan = replace(four_stages(), stages=stages)
+    for site in (crossed, junction()):
+        found = possible_stages(plan, site, connections(1), movements(), freed=True)
+        assert {stage.picture for stage in found} == {"GGrr", "GgGr"}
+    apart = (Stage("Grrr", 20), Stage("rGrr", 9), Stage("rrGr", 20), Stage("rrrG", 20))
+    split = replace(plan, stages=apart)  # nobody sees an oncoming stream today
+    found = possible_stages(split, crossed, connections(1), movements(), freed=True)
+    assert not [stage for stage in found if "g" in stage.picture]
+
+
+def test_a_made_stage_keeps_the_limits_of_its_streams() -> None:
+    first, left, side = four_stages().stages
+    longer = replace(left, min_green_s=9, max_green_s=40)
+    plan = replace(four_stages(), stages=(replace(first, min_green_s=12), longer, side))
+    found = possible_stages(plan, junction(), connections(1), movements(), freed=False)
+    limits = {stage.picture: (stage.min_green_s, stage.max_green_s) for stage in found}
+    assert limits == {"GGrr": (12, 60), "GrGr": (12, 60)}
+
+
 def test_a_protected_turn_may_lead_or_lag_with_its_own_stream() -> None:
     library = possible_stages(four_stages(), junction(), connections(1), movements(), freed=False)
     choices = {pictures(choice) for choice in drawn_choices(library, freed=False)}
@@ -226,6 +248,8 @@ def test_a_model_is_fitted_and_trusted_where_it_ranks_what_it_has_not_seen(probl
     assert found.trusted
     assert found.plans == 8
     assert found.held_out_ratio == pytest.approx(1.0, abs=0.05)
+    alike = calibrate(here.network, here.ways, here.window_s, [plans[0]] * 8, delays)
+    assert (alike.held_out_rank_correlation, alike.trusted) == (0.0, False)
     wrong_way = calibrate(here.network, here.ways, here.window_s, plans, [9, 1, 8, 2, 7, 3, 6, 4])
     assert not wrong_way.trusted
 

@@ -18,7 +18,7 @@ from sim_scenarios.check import CheckParams
 from sim_scenarios.gate.whole import Question
 from sim_scenarios.rebuilt import rebuilt_city
 from tests.unit.short_night import ShortNight
-from traffic_brain.errors import ConfigurationError
+from traffic_brain.errors import ConfigurationError, SimulationError
 from traffic_brain.model.reading import read_json
 from traffic_brain.model.rules import judge, violations
 from traffic_brain.progress import silent
@@ -69,7 +69,7 @@ def test_a_search_ends_with_less_delay_and_plans_that_may_run(problem: City) -> 
 def test_a_model_that_ranks_otherwise_is_not_refined_with(problem: City) -> None:
     opposite = Modelled(problem, sign=-1.0)
     candidates = [candidate.plans for candidate in solve(problem, FEW)]
-    found = search(problem.area(), candidates, opposite, replace(SMALL, tries=0), seed=1)
+    found = search(problem.area(), candidates, opposite, SMALL, seed=1)
     assert [told["trusted"] for told in found.told["rounds"]] == [False]
     assert "refined_s" not in found.told["rounds"][0]
     assert found.delay_s_per_veh <= found.in_service_s_per_veh
@@ -79,12 +79,25 @@ def test_where_nothing_should_be_judged_nothing_is(problem: City) -> None:
     candidates = solve(problem, FEW)
     for simulated, params, why in (
         (Modelled(problem, unfit="too slow"), SMALL, "too slow"),
-        (Modelled(problem), replace(SMALL, most_junctions=1), "at most 1 are refined"),
+        (Modelled(problem), replace(SMALL, most_refined=1), "at most 1 are refined"),
     ):
         refined, told = Refinement(simulated, params).refined(candidates, problem, silent)
         assert refined == []
         assert why in told["skipped"]
         assert not simulated.asked
+
+
+def test_a_simulation_that_fails_leaves_the_candidates_as_they_are(problem: City) -> None:
+    class Failing(Modelled):
+        def delays_s(self, drives: Sequence[Drive]) -> list[float]:
+            raise SimulationError("SUMO failed")
+
+    refined, told = Refinement(Failing(problem), SMALL).refined(
+        solve(problem, FEW), problem, silent
+    )
+    assert refined == []
+    assert told == {"skipped": "SUMO failed"}
+    assert Refinement(Failing(problem), SMALL).refined([], problem, silent)[1]["skipped"]
 
 
 def test_settings_and_days_that_make_no_sense(problem: City) -> None:
@@ -128,7 +141,8 @@ def test_the_same_plans_asked_for_twice_run_once(short_night: ShortNight, tmp_pa
     night = short_night
     problem = read_problem(night.city, night.state, night.diagnosis, FEW, seed=1)
     plans = {j: p.plan for j, p in problem.problems.items()}
-    asked = Question(problem.network, night.city, (night.state,), tmp_path, 1, CheckParams())
+    seed = 5_700_000  # times a thousand it has more bits than SUMO takes
+    asked = Question(problem.network, night.city, (night.state,), tmp_path, seed, CheckParams())
     with rebuilt_city(asked, tmp_path, tmp_path / "runs", workers=2) as simulated:
         first, second, other = simulated.delays_s([(plans, 0), (plans, 0), (plans, 1)])
         assert first == second

@@ -25,7 +25,7 @@ from traffic_brain.cli import options, output
     type=click.IntRange(min=1),
     metavar="N",
     help="Then refine cycles, splits, offsets and stages together in the city rebuilt in SUMO, "
-    "where N changes are tried at the end (60 is usual); takes minutes.",
+    "with N rounds of two changes at the end (60 are usual); takes minutes.",
 )
 @click.option(
     "--free-protections",
@@ -57,6 +57,7 @@ def command(
 ) -> None:
     """Find better plans for the demand in STATE; write PLANS."""
     from optimizers.params import OptimizeParams
+    from optimizers.refinement import refuse_both
     from optimizers.search import SearchParams
     from traffic_brain.errors import ConfigurationError
     from traffic_brain.nightly.runner import Nobody, run_stage
@@ -64,12 +65,9 @@ def command(
 
     if free_protections and not refine:
         raise ConfigurationError("--free-protections frees nothing alone", "give --refine as well")
-    if refine and max_changes:
-        raise ConfigurationError(
-            "the refinement changes all junctions", "give --refine or --max-changes, not both"
-        )
     params = OptimizeParams(max_changes=max_changes or 0)
     search = SearchParams(tries=refine or 0, free_protections=free_protections)
+    refuse_both(params, search)
     with tempfile.TemporaryDirectory() as temporary:
         if report is None:
             report = Path(temporary, "diagnosis")

@@ -183,18 +183,22 @@ class _Params:
 
 def _params(settings: NightSettings) -> _Params:
     from optimizers.params import OptimizeParams
+    from optimizers.refinement import refuse_both
     from optimizers.search import SearchParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
 
-    return _Params(
+    asked = settings.refine is not None
+    params = _Params(
         Defects.of_table(settings.defects),
         changed(OptimizeParams(), settings.optimize, "optimize"),
         changed(
-            SearchParams() if settings.refine else SearchParams(tries=0), settings.refine, "refine"
+            SearchParams() if asked else SearchParams(tries=0), settings.refine or {}, "refine"
         ),
         changed(CheckParams(), settings.check, "check"),
     )
+    refuse_both(params.optimize, params.search)
+    return params
 
 
 def _stages_of_city(
@@ -260,6 +264,7 @@ def _engine(
         seed=seed,
         params=recipe,
         search=params.search,
+        trial=trial,
         workers=settings.worker_count,
         history=history,
     )

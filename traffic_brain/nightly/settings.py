@@ -22,7 +22,7 @@
     max_candidates = 9
 
     [refine]                         # of the search in the rebuilt city; see optimizers.search
-    tries = 60                       # more takes longer; 0: plans are not refined
+    tries = 60                       # without this table plans are not refined
 
     [check]                          # of the simulations; see sim_scenarios.check.CheckParams
     confirm_seeds = 8
@@ -82,8 +82,8 @@ class NightSettings:
     """What to change of the usual defects of the recorded feeds, by name."""
     optimize: Mapping[str, object] = field(default_factory=dict)
     """What to change of the usual `OptimizeParams`, by name."""
-    refine: Mapping[str, object] = field(default_factory=dict)
-    """What to change of the usual `SearchParams`, by name; without it, plans are not refined."""
+    refine: Mapping[str, object] | None = None
+    """What to change of the usual `SearchParams`, by name; None: plans are not refined."""
     check: Mapping[str, object] = field(default_factory=dict)
     """What to change of the usual `CheckParams`, by name."""
 
@@ -186,7 +186,10 @@ def changed(usual: Params, table: Mapping[str, object], name: str) -> Params:
     ]
     _refuse(f"[{name}]", problems, f"known are {', '.join(sorted(known))}")
     changes = {k: tuple(v) if isinstance(v, list) else v for k, v in table.items()}
-    return replace(usual, **changes)  # type: ignore[arg-type]  # each kind was checked
+    try:
+        return replace(usual, **changes)  # type: ignore[arg-type]  # each kind was checked
+    except ConfigurationError as error:
+        raise ConfigurationError(f"[{name}]: {error.what}", error.remedy) from error
 
 
 def read_toml(path: Path) -> dict[str, object]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from optimizers.search import SearchParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
+    from sim_scenarios.gate.whole import Question
     from sim_scenarios.scenario import PreparedScenario
     from sim_scenarios.spec import ScenarioSpec
 
@@ -160,23 +161,27 @@ def optimize_stage(
     seed: int,
     params: OptimizeParams,
     search: SearchParams | None = None,
+    trial: CheckParams | None = None,
     workers: int = 1,
     history: Sequence[Path] = (),
 ) -> Stage:
     """State and diagnosis into candidates: plans that should be better than those in service.
 
     ``search``: what may be spent on refining them in the rebuilt city; None: nothing.
+    ``trial``: of the check, for what it asks of the rebuilt city.
     ``history``: states of earlier days, the latest first, whose demand counts as well.
     """
     from optimizers.solve import optimize
 
+    refined = search is not None and search.tries > 0
+
     def work(out: Path, progress: Progress) -> dict[str, int]:
         with ExitStack() as stack:
             refinement = None
-            if search is not None and search.tries:
-                refinement = stack.enter_context(
-                    _refinement(city, (state, *history), plans, out, seed, search, workers)
-                )
+            if search is not None and refined:
+                journal = plans.resolve().parent / f".search-runs-{plans.name}"
+                asked = _question(city, (state, *history), out, seed, trial)
+                refinement = stack.enter_context(_refinement(asked, out, journal, search, workers))
             return optimize(
                 city,
                 state,
@@ -195,31 +200,34 @@ def optimize_stage(
         inputs={"city": city, "state": state, "diagnosis": report, **_numbered(history)},
         folders=(plans,),
         work=work,
-        configuration={**asdict(params), **(asdict(search) if search else {})},
+        configuration={
+            **asdict(params),
+            "refine": asdict(search) if search and refined else None,
+            "rebuilt": asdict(trial) if trial and refined else None,
+        },
         seed=seed,
     )
 
 
-@contextmanager
-def _refinement(
-    city: Path,
-    states: tuple[Path, ...],
-    plans: Path,
-    out: Path,
-    seed: int,
-    search: SearchParams,
-    workers: int,
-) -> Iterator[Refinement]:
-    """The search in the rebuilt city; what a kill leaves of its runs, the next one uses."""
+def _question(
+    city: Path, states: tuple[Path, ...], plans: Path, seed: int, trial: CheckParams | None
+) -> Question:
     from network_data.city import load_city
-    from optimizers.refinement import Refinement
     from sim_scenarios.check import CheckParams
     from sim_scenarios.gate.bench import MOST_DAYS
     from sim_scenarios.gate.whole import Question
+
+    return Question(load_city(city), city, states[:MOST_DAYS], plans, seed, trial or CheckParams())
+
+
+@contextmanager
+def _refinement(
+    asked: Question, out: Path, journal: Path, search: SearchParams, workers: int
+) -> Iterator[Refinement]:
+    """The search in the rebuilt city; what a kill leaves of its runs, the next one uses."""
+    from optimizers.refinement import Refinement
     from sim_scenarios.rebuilt import rebuilt_city
 
-    asked = Question(load_city(city), city, states[:MOST_DAYS], out, seed, CheckParams())
-    journal = plans.resolve().parent / ".search-runs"
     with rebuilt_city(asked, out, journal, workers) as simulated:
         yield Refinement(simulated, search)
 

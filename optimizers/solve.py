@@ -15,16 +15,8 @@ from optimizers.offsets import clusters
 from optimizers.params import OptimizeParams
 from optimizers.problem import City, read_problem
 from optimizers.refinement import Refinement, refuse_both
-from optimizers.short_links import (
-    shortest_worthwhile,
-)
-from optimizers.splits import (
-    JunctionProblem,
-    Splits,
-    best_cycle,
-    best_splits,
-    delay_of,
-)
+from optimizers.short_links import shortest_worthwhile
+from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, delay_of
 from optimizers.waves import Wave, coordinate
 from traffic_brain.executor import Engine, run_all
 from traffic_brain.model.reading import to_json
@@ -59,8 +51,13 @@ def optimize(
 
     Raises:
         ConfigurationError, DataRefused: a folder is missing or cannot be read.
+        ConfigurationError: few changes are asked for, and a refinement that may change all.
     """
     params = params or OptimizeParams()
+    recipe = progress
+    if refinement is not None:
+        refuse_both(params, refinement.params)
+        recipe = part(progress, 0.0, 0.3)
     progress(0.02, "reading the problem")
     folders = (city.resolve(), state.resolve(), report.resolve())
     task = _Task(folders, tuple(history), params, seed)
@@ -70,11 +67,10 @@ def optimize(
         tasks = [replace(task, recipe=recipe) for recipe in _recipes(problem, params)]
         drafts = run_all(_draft, tasks, Engine(workers))
     try:
-        candidates = solve(problem, params, progress, drafts)
+        candidates = solve(problem, params, recipe, drafts)
     finally:
         _read_once.cache_clear()
     if refinement is not None:
-        refuse_both(params, refinement.params)
         refined, told = refinement.refined(candidates, problem, part(progress, 0.3, 1.0))
         candidates = [*refined, *candidates][: params.max_candidates]
         progress(1.0, f"not refined: {told['skipped']}" if "skipped" in told else "refined")

@@ -68,10 +68,7 @@ def permitted_too(stage: Stage, junction: Junction, movements: Sequence[Movement
     Only turns that give way to all whom they meet in it; never a stream that goes straight on.
     """
     lamps = list(stage.picture)
-    turns: dict[int, set[Turn]] = {}
-    for movement in movements:
-        for group in movement.signal_group_idxs:
-            turns.setdefault(group, set()).add(movement.turn)
+    lefts = _turning_left(movements)
     running = {
         m.from_link
         for m in movements
@@ -81,7 +78,7 @@ def permitted_too(stage: Stage, junction: Junction, movements: Sequence[Movement
         for group in movement.signal_group_idxs:
             if lamps[group] != "r" or movement.from_link not in running:
                 continue
-            if turns[group] <= {Turn.LEFT, Turn.UTURN} and _gives_way(group, lamps, junction):
+            if group in lefts and _gives_way(group, lamps, junction):
                 lamps[group] = "g"
     return replace(stage, picture="".join(lamps))
 
@@ -105,18 +102,19 @@ def possible_stages(
 ) -> list[Stage]:
     """Stages beyond those in service, each with as many streams as may go together.
 
-    Lanes that share a stream go together. Two streams that cross do so only where one gives way,
-    and where the plan in service lets them; ``freed``: and where a left turn, beside the stream of
-    its own approach, gives way to that of an approach which goes with its own today, never to a
-    cross street. Each stage is a maximal clique of streams that agree (Bron, Kerbosch, CACM 16,
-    1973): with all of these pairs, without those of left turns, and without any, so that lefts are
-    protected.
+    Lanes that share a stream go together; who has no green today gets none. Two streams that cross
+    go together only where one gives way, and where the plan in service lets them; ``freed``: and
+    where a left turn, beside the stream of its own approach, gives way to that of an approach which
+    goes with its own today, never to a cross street. Each stage is a maximal clique of streams that
+    agree (Bron, Kerbosch, CACM 16, 1973): with all of these pairs, without those of left turns, and
+    without any, so that lefts are protected.
     """
     lefts = _turning_left(movements)
     agreed = _seen_together(in_service)
     opposed = _opposed(in_service, movements) if freed else set[Pair]()
     agreed = {(a, b) for a, b in junction.yields if (a, b) in agreed or (a, b) in opposed}
-    streams = _streams(junction, connections, movements)
+    let_go = {i for s in in_service.stages for i, x in enumerate(s.picture) if x in GREENS}
+    streams = [s for s in _streams(junction, connections, movements) if s & let_go]
     found: dict[str, Stage] = {}
     shown = {stage.picture for stage in in_service.stages}
     for agree in (agreed, {(a, b) for a, b in agreed if a not in lefts}, set[Pair]()):

@@ -116,6 +116,12 @@ def test_a_freed_turn_gives_way_to_the_oncoming_stream_and_to_no_cross_street() 
     assert not [stage for stage in found if "g" in stage.picture]
 
 
+def test_who_has_no_green_today_gets_no_stage() -> None:
+    plan = replace(four_stages(), stages=four_stages().stages[:2])  # nobody lets the side go
+    found = possible_stages(plan, junction(), connections(1), movements(), freed=True)
+    assert {stage.picture for stage in found} == {"GGrr", "GrGr"}
+
+
 def test_a_made_stage_keeps_the_limits_of_its_streams() -> None:
     first, left, side = four_stages().stages
     longer = replace(left, min_green_s=9, max_green_s=40)

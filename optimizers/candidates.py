@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from optimizers.city_offsets.result import CityOffsets
-from optimizers.few_changes import Step, front
+from optimizers.few_changes.steps import Step, front
 from optimizers.least_delay import offsets_dict
 from optimizers.problem import City
 from optimizers.splits import JunctionProblem

@@ -108,6 +108,11 @@ class Area:
     habits: Habits = HABITS
     _stages: dict[tuple[str, bool], list[Stage]] = field(default_factory=dict)
 
+    @property
+    def vehicles_per_h(self) -> float:
+        """Of the demand."""
+        return len(self.ways) * 3600.0 / (self.window_s[1] - self.window_s[0])
+
     def with_habits(self, habits: Habits) -> Area:
         """The same junctions, whose vehicles drive otherwise."""
         return replace(self, habits=habits)

@@ -9,14 +9,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from optimizers.candidates import Candidate, broken, candidate_dict, changed_junctions, named
-from optimizers.few_changes import applied, few_changes
+from optimizers.few_changes.candidates import few_changes
 from optimizers.least_delay import Streets, least_delay, offset_effect
 from optimizers.offsets import clusters
 from optimizers.params import OptimizeParams
 from optimizers.problem import City, read_problem
 from optimizers.refinement import Refinement, refuse_both
 from optimizers.short_links import shortest_worthwhile
-from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits, delay_of
+from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits
 from optimizers.waves import Wave, coordinate
 from traffic_brain.executor import Engine, run_all
 from traffic_brain.model.reading import to_json
@@ -179,37 +179,9 @@ def solve(
         candidates += next(made)
     safe = _varied(candidates)
     if params.max_changes:
-        progress(0.95, f"the {params.max_changes} changes that save most")
-        return _few_changes(safe, problem, params)
+        progress(0.9, f"the {params.max_changes} changes that save most")
+        return few_changes(safe, problem, params, progress)
     return safe[: params.max_candidates]
-
-
-def _few_changes(
-    candidates: Sequence[Candidate], problem: City, params: OptimizeParams
-) -> list[Candidate]:
-    """As few changes as asked for: with any of the candidates' plans, and with cycles as today."""
-    streets = Streets(problem.network, problem.feeds, problem.demand_vph)
-    today = {j: junction.plan for j, junction in problem.problems.items()}
-    kept = [c for c in candidates if c.candidate_id.startswith("kept-")]
-    found = []
-    for name, words, chosen in (("few", "any plan", candidates), ("few-kept", "cycles kept", kept)):
-        alternatives = [candidate.plans for candidate in chosen]
-        steps = few_changes(problem.problems, streets, alternatives, params.max_changes)
-        plans = named(applied(today, steps), f"{problem.state.service_day}-{name}")
-        delay = sum(delay_of(problem.problems[j], plan) for j, plan in plans.items())
-        delay += offset_effect(plans, streets, params)
-        found.append(
-            Candidate(
-                name,
-                f"{sum(len(s.plans) for s in steps)} changes that save most, {words}",
-                plans,
-                (),
-                delay / problem.vehicles_per_h * 3600,
-                steps=steps,
-            )
-        )
-    safe = [candidate for candidate in found if not broken(candidate, problem)]
-    return _varied([candidate for candidate in safe if candidate.steps])
 
 
 def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:

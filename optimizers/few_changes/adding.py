@@ -1,11 +1,10 @@
-"""The few changes that bring most: a front of delay saved against junctions touched.
+"""Changes added one after the other, by the recipe's formulas.
 
-A department changes five junctions a week rather than fifty. Junctions are changed one after the
-other, each time the one (or those that stand so close together that they run as one) that saves
-most for each junction touched, with the plan and the offset that suit those around it *as they are
-by then*. Greedy: each step is the best after the steps before it; that a set of K is the best of
-all sets of K is not claimed. The delay is that of the recipe: the HCM's of every junction, and that
-of platoons between signals with one cycle.
+Each time the junction changes (or those that stand so close together that they run as one) that
+saves most for each junction touched, with the plan and the offset that suit those around it *as
+they are by then*. Greedy: each step is the best after the steps before it; that a set of K is the
+best of all sets of K is not claimed. The delay is that of the recipe: the HCM's of every junction,
+and that of platoons between signals with one cycle.
 """
 
 from __future__ import annotations
@@ -15,29 +14,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizers.few_changes.steps import Plans, Step, Unit, moved_s, run_as_one
 from optimizers.least_delay import Streets
-from optimizers.offsets import OffsetProblem, clusters, offset_problem
+from optimizers.offsets import OffsetProblem, offset_problem
 from optimizers.splits import JunctionProblem, delay_of
-from traffic_brain.model.signals import SignalPlan
-
-Plans = Mapping[str, SignalPlan]
 
 
-@dataclass(frozen=True)
-class Step:
-    """One more change.
-
-    plans: of the junctions that it touches.
-    saved_veh_h_per_h: what it saves beyond the steps before it, vehicle-hours per hour.
-    moved_s: seconds of green and of offset that differ from the plans in service.
-    """
-
-    plans: Plans
-    saved_veh_h_per_h: float
-    moved_s: int
-
-
-def few_changes(
+def few_added(
     problems: Mapping[str, JunctionProblem],
     streets: Streets,
     alternatives: Sequence[Plans],
@@ -59,7 +42,7 @@ def few_changes(
         change = best.pop(unit)
         plans |= change.plans
         touched += len(unit)
-        moved = sum(_moved_s(problems[j].plan, plan) for j, plan in change.plans.items())
+        moved = sum(moved_s(problems[j].plan, plan) for j, plan in change.plans.items())
         steps.append(Step(change.plans, change.gain, moved))
         for near in town.near[unit]:
             if near in best:
@@ -83,11 +66,10 @@ class _Town:
         alternatives: Sequence[Plans],
     ) -> None:
         self.problems, self.streets, self.alternatives = problems, streets, alternatives
-        close = clusters(streets.network, streets.feeds)
-        self.units = sorted({tuple(sorted(close.get(j, {j}) & problems.keys())) for j in problems})
+        self.units = run_as_one(problems.keys(), streets)
         unit_of = {j: unit for unit in self.units for j in unit}
-        self.feeds: dict[tuple[str, ...], list[int]] = {unit: [] for unit in self.units}
-        self.near: dict[tuple[str, ...], set[tuple[str, ...]]] = {u: set() for u in self.units}
+        self.feeds: dict[Unit, list[int]] = {unit: [] for unit in self.units}
+        self.near: dict[Unit, set[Unit]] = {u: set() for u in self.units}
         for n, ends in enumerate(self._ends()):
             pair = [unit_of[j] for j in ends if j in unit_of]
             for unit in set(pair):
@@ -99,7 +81,7 @@ class _Town:
         for feed in self.streets.feeds:
             yield movements[feed.upstream].junction_id, movements[feed.downstream].junction_id
 
-    def best_change(self, unit: tuple[str, ...], plans: Plans) -> _Change:
+    def best_change(self, unit: Unit, plans: Plans) -> _Change:
         """The alternative that saves most while all others stay as they are in ``plans``."""
         here = {j: plans[j] for j in unit}
         kept = self._own(here) + self._offsets(here, plans)[0]
@@ -110,7 +92,7 @@ class _Town:
             changes.append(_Change(moved, kept - self._own(there) - least))
         return max(changes, key=lambda c: c.gain, default=_Change(here, 0.0))
 
-    def _choices(self, unit: tuple[str, ...]) -> Iterable[Plans]:
+    def _choices(self, unit: Unit) -> Iterable[Plans]:
         """Alternatives that differ in more than all offsets together; the plans of today too."""
         seen: set[tuple[object, ...]] = set()
         today = {j: junction.plan for j, junction in self.problems.items()}
@@ -164,39 +146,3 @@ def _by_shift(links: OffsetProblem, plans: Plans, moving: set[str]) -> np.ndarra
         sign = int(down in moving) - int(up in moving)
         total += table[(apart + sign * shifts) % links.cycle_s]
     return total
-
-
-def _moved_s(before: SignalPlan, after: SignalPlan) -> int:
-    """Seconds by which greens and the offset differ; the offset the shorter way round."""
-    if len(before.stages) != len(after.stages):
-        return after.cycle_s
-    greens = sum(abs(a - b) for a, b in zip(before.greens_s, after.greens_s, strict=True))
-    apart = (after.offset_s - before.offset_s) % after.cycle_s
-    return greens + min(apart, after.cycle_s - apart)
-
-
-def applied(today: Plans, steps: Iterable[Step]) -> dict[str, SignalPlan]:
-    """The plans after some steps."""
-    plans = dict(today)
-    for step in steps:
-        plans |= step.plans
-    return plans
-
-
-def front(steps: Sequence[Step]) -> list[dict[str, object]]:
-    """Junctions touched, seconds moved and delay saved after every step, for candidates.json."""
-    told = []
-    touched, moved, saved = 0, 0, 0.0
-    for step in steps:
-        touched += len(step.plans)
-        moved += step.moved_s
-        saved += step.saved_veh_h_per_h
-        told.append(
-            {
-                "junction_ids": sorted(step.plans),
-                "junctions_touched": touched,
-                "moved_s": moved,
-                "saved_veh_h_per_h": round(saved, 3),
-            }
-        )
-    return told

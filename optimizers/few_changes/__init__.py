@@ -1,0 +1,1 @@
+"""The few changes that bring most: a department changes five junctions a week, not fifty."""

@@ -21,6 +21,7 @@ import numpy as np
 from network_data.importers.sumo.programs import elements, open_xml, sumo_time_s
 from network_data.sumo_tools import run_tool
 from sim_scenarios import generated
+from sim_scenarios.conditions import ORDINARY, ConditionFiles
 from sim_scenarios.departures import DAY_S, Demand, busiest_begin, read_demand
 from sim_scenarios.silence import silenced
 from sim_scenarios.spec import ScenarioSpec
@@ -85,6 +86,8 @@ def prepare(
         _paths(options, name) for name in ("net-file", "route-files", "additional-files")
     )
     problems = _missing(options, original) + [p for path in net for p in _no_network(path)]
+    unusual = ConditionFiles() if problems else spec.conditions.write(net, workdir)
+    routes += unusual.routes
     demand, broken = read_demand(net, (*additional, *routes))
     problems += broken
     if not problems and not any(demand.departures_veh):
@@ -98,19 +101,29 @@ def prepare(
         name=spec.name,
         sumocfg=workdir / "world.sumocfg",
         net_file=net[0],
-        additional_files=rewritten,
+        additional_files=(*rewritten, *unusual.additional),
         begin_s=window.begin_s,
         end_s=window.end_s,
         time_to_teleport_s=teleport_s,
         step_s=_seconds(options, "step-length", 1.0),
         ends_when_empty=window.ends_when_empty,
         demand=demand,
-        source_files=(*net, *routes, *additional),
+        source_files=(*net, *routes, *additional, *unusual.additional, *unusual.told),
         signal_files=tuple(path for path in additional if _has_programs(path)),
         notes=(*notes, *window.notes),
     )
-    _write_configuration(scenario, options)
+    _write_configuration(scenario, options | _changed_options(spec, options, routes))
     return scenario
+
+
+def _changed_options(
+    spec: ScenarioSpec, options: Mapping[str, str], routes: Sequence[Path]
+) -> dict[str, str]:
+    """What the world's conditions change of its options."""
+    if spec.conditions == ORDINARY:
+        return {}
+    scale = float(options.get("scale") or 1.0) * spec.conditions.demand_ratio
+    return {"route-files": ",".join(map(str, routes)), "scale": f"{scale:g}"}
 
 
 def assemble(

@@ -12,16 +12,18 @@ import json
 import os
 import re
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from sim_scenarios.conditions import ORDINARY, Conditions
 from sim_scenarios.generated import GeneratedCity
 from traffic_brain.errors import ConfigurationError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_NO_KEYS = frozenset({"sumocfg", "generated", "conditions"})
 DEFAULT_HORIZON_S = 4 * 3600
 """Longest stretch simulated of a world that does not say otherwise."""
 
@@ -46,6 +48,8 @@ class ScenarioSpec:
     time_to_teleport_s: float | None = None
     horizon_s: int = DEFAULT_HORIZON_S
     source: str = ""
+    conditions: Conditions = ORDINARY
+    """What is unusual about its days."""
 
     def __post_init__(self) -> None:
         if (self.sumocfg is None) == (self.generated is None):
@@ -57,7 +61,12 @@ class ScenarioSpec:
 
 def available() -> list[ScenarioSpec]:
     """Every named world that can be run here, in alphabetical order."""
-    return sorted((s for s in map(_of_toml, _library()) if s is not None), key=lambda s: s.name)
+    tables = {path: _read(path) for path in _library()}
+    plain = [_of_table(path, t) for path, t in tables.items() if "base" not in t]
+    worlds = {spec.name: spec for spec in plain if spec is not None}
+    changed = [_changed(path, t, worlds) for path, t in tables.items() if "base" in t]
+    worlds |= {spec.name: spec for spec in changed if spec is not None}
+    return sorted(worlds.values(), key=lambda spec: spec.name)
 
 
 def find(name_or_path: str | Path) -> ScenarioSpec:
@@ -115,7 +124,8 @@ def add(spec: ScenarioSpec) -> Path:
     told = {
         f.name: getattr(spec, f.name)
         for f in fields(ScenarioSpec)
-        if f.name not in {"sumocfg", "generated"} and getattr(spec, f.name) is not None
+        if f.name not in {"sumocfg", "generated", "conditions"}
+        and getattr(spec, f.name) is not None
     }
     told["file"] = str(spec.sumocfg.resolve())
     path = own_library() / f"{spec.name}.toml"
@@ -137,19 +147,37 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.load(source)
 
 
-def _of_toml(path: Path) -> ScenarioSpec | None:
+def _of_table(path: Path, told: dict[str, Any]) -> ScenarioSpec | None:
     """The world a library file describes; None where its package is not installed."""
-    table = _read(path)
+    table = dict(told)
     package = table.pop("package", None)
     file = table.pop("file", "")
     city = table.pop("generated", None)
+    conditions = Conditions.of_table(table.pop("conditions", {}))
+    _refuse_unknown(path, table)
+    if city is not None:
+        return ScenarioSpec(generated=GeneratedCity(**city), conditions=conditions, **table)
+    sumocfg = _file_of_package(package, file) if package else _file_of(path, file)
+    if sumocfg is None:
+        return None
+    return ScenarioSpec(sumocfg=sumocfg, conditions=conditions, **table)
+
+
+def _changed(
+    path: Path, told: dict[str, Any], worlds: dict[str, ScenarioSpec]
+) -> ScenarioSpec | None:
+    """Another world on an unusual day; None where that world is not here."""
+    table = dict(told)
+    base = worlds.get(table.pop("base"))
+    conditions = Conditions.of_table(table.pop("conditions", {}))
+    _refuse_unknown(path, table)
+    return None if base is None else replace(base, conditions=conditions, **table)
+
+
+def _refuse_unknown(path: Path, table: dict[str, Any]) -> None:
     unknown = set(table) - {f.name for f in fields(ScenarioSpec)}
     if unknown:
         raise ConfigurationError(f"{path.name} has unknown keys {sorted(unknown)}", "correct it")
-    if city is not None:
-        return ScenarioSpec(generated=GeneratedCity(**city), **table)
-    sumocfg = _file_of_package(package, file) if package else _file_of(path, file)
-    return None if sumocfg is None else ScenarioSpec(sumocfg=sumocfg, **table)
 
 
 def _file_of(description: Path, file: str) -> Path | None:

@@ -89,7 +89,8 @@ def record(
     it. The same arguments give the same bytes. Raises DataRefused when the world's files cannot be
     used and SimulationError when SUMO fails.
     """
-    defects, sensors = defects or Defects(), sensors or Sensors()
+    defects = defects or Defects.of_table(spec.conditions.defects)
+    sensors = sensors or Sensors()
     feeds.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=feeds, prefix=".work-") as temporary:
         work = Path(temporary).resolve()

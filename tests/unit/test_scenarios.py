@@ -64,7 +64,7 @@ def prepared(path: Path, work: Path) -> PreparedScenario:
 
 def test_the_generated_city_is_always_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spec_module, "find_spec", lambda name: None)
-    assert [s.name for s in available()] == ["small"]
+    assert [s.name for s in available()] == ["small", "town"]
     with pytest.raises(ConfigurationError, match="install the package"):
         find("ingolstadt21")
 

@@ -14,6 +14,7 @@ from traffic_brain.cli import options, output
 
 if TYPE_CHECKING:
     from sim_scenarios.defects import Defects
+    from sim_scenarios.spec import ScenarioSpec
 
 
 @click.group("world")
@@ -57,7 +58,8 @@ def record(
     from sim_scenarios.spec import find
     from traffic_brain.nightly.stages import record_stage
 
-    spec, feed_defects = find(world), _defects(defects)
+    spec = find(world)
+    feed_defects = _defects(defects, spec)
     with tempfile.TemporaryDirectory() as workdir:
         prepared = prepare(spec, Path(workdir))
         stages = [
@@ -118,13 +120,14 @@ def evaluate(
         output.print_columns(result_rows(json.loads(text)))
 
 
-def _defects(path: Path | None) -> Defects:
+def _defects(path: Path | None, spec: ScenarioSpec) -> Defects:
+    """The world's own, where the file does not say otherwise."""
     from sim_scenarios.defects import NONE, Defects
     from traffic_brain.nightly.settings import read_toml
 
     if path == Path("none"):
         return NONE
-    return Defects.of_table(read_toml(path) if path else {})
+    return Defects.of_table({**spec.conditions.defects, **(read_toml(path) if path else {})})
 
 
 def _names(first: datetime, days: int) -> list[str]:

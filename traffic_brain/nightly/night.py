@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from optimizers.params import OptimizeParams
     from optimizers.search import SearchParams
     from sim_scenarios.check import CheckParams
-    from sim_scenarios.defects import Defects
 
 DEMONSTRATION = ("ingolstadt21", "small")
 """The first of these that is installed is the demonstration city."""
@@ -175,7 +174,6 @@ def demonstration_world() -> str:
 class _Params:
     """What the settings change of the stages' own parameters."""
 
-    defects: Defects
     optimize: OptimizeParams
     search: SearchParams
     check: CheckParams
@@ -189,8 +187,8 @@ def _params(settings: NightSettings) -> _Params:
     from sim_scenarios.defects import Defects
 
     asked = settings.refine is not None
+    Defects.of_table(settings.defects)  # refused before the night begins
     params = _Params(
-        Defects.of_table(settings.defects),
         changed(OptimizeParams(), settings.optimize, "optimize"),
         changed(
             SearchParams() if asked else SearchParams(tries=0), settings.refine or {}, "refine"
@@ -220,16 +218,18 @@ def _stages_of_world(
     The world is made ready in the night's own folder: what a kill leaves of it, the next night
     clears away.
     """
+    from sim_scenarios.defects import Defects
     from sim_scenarios.scenario import prepare
     from sim_scenarios.spec import find
     from traffic_brain.nightly import stages
 
     spec = find(name)
+    defects = Defects.of_table({**spec.conditions.defects, **settings.defects})
     with fresh(f.root / "prepared") as workdir:
         world = prepare(spec, workdir)
         net, signals = world.network_sources()
         yield stages.record_stage(
-            spec, world, f.feeds, f.truth, seed=settings.seed, defects=params.defects
+            spec, world, f.feeds, f.truth, seed=settings.seed, defects=defects
         )
         yield stages.import_stage(net, signals, f.city)
         yield from _engine(f, settings, params)

@@ -118,6 +118,15 @@ def crossings_are_known(network: RoadNetwork) -> Findings:
             yield where, f"has a crossing of group {crossing.signal_group_idx}, not there"
 
 
+def give_ways_are_of_turns(network: RoadNetwork) -> Findings:
+    """Who gives way and who goes first both take a turn that is there."""
+    turns = {(c.from_link, c.to_link) for c in network.connections}
+    for row in network.give_ways:
+        for a, b in ((row.from_link, row.to_link), (row.first_from_link, row.first_to_link)):
+            if (a, b) not in turns:
+                yield f"turn {row.from_link} → {row.to_link}", f"needs turn {a} → {b}, not there"
+
+
 def groups_in_pairs_are_known(network: RoadNetwork) -> Findings:
     """Conflicts, yields and intergreens are pairs of groups that their junction has."""
     nothing: dict[tuple[int, int], int] = {}
@@ -228,6 +237,7 @@ RULES: tuple[Callable[[RoadNetwork], Findings], ...] = (
     connections_have_their_lamp,
     movements_are_known,
     crossings_are_known,
+    give_ways_are_of_turns,
     groups_in_pairs_are_known,
     plans_fit_their_junction,
     plan_windows_name_plans,

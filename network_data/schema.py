@@ -21,6 +21,7 @@ from traffic_brain.model.network import (
     Crossing,
     Detector,
     DetectorKind,
+    GiveWay,
     Junction,
     Link,
     Movement,
@@ -290,6 +291,10 @@ def _crossings(network: RoadNetwork) -> Iterator[tuple[str, Crossing]]:
     )
 
 
+def _give_ways(network: RoadNetwork) -> Iterator[tuple[str, GiveWay]]:
+    return ((f"turn {row.from_link} → {row.to_link}", row) for row in network.give_ways)
+
+
 def _detectors(network: RoadNetwork) -> Iterator[tuple[str, Detector]]:
     return ((f"detector {row.detector_id}", row) for row in network.detectors)
 
@@ -487,6 +492,22 @@ CROSSINGS = Table(
         ),
     ),
     _crossings,
+)
+GIVE_WAYS = Table(
+    "give_ways",
+    "give_ways.parquet",
+    GiveWay,
+    ("from_link", "to_link", "first_from_link", "first_to_link"),
+    "Right of way at graph vertices without lamps: who takes one turn lets another go first.",
+    "让行关系：无信号处，一个转向让另一个转向先行。",
+    (
+        Attribute("from_link", _TEXT, "link driven from by who gives way", "让行方驶出路段"),
+        Attribute("to_link", _TEXT, "link driven into by who gives way", "让行方驶入路段"),
+        Attribute("first_from_link", _TEXT, "link of who goes first", "先行方驶出路段"),
+        Attribute("first_to_link", _TEXT, "link driven into by who goes first", "先行方驶入路段"),
+    ),
+    _give_ways,
+    may_be_absent=True,
 )
 DETECTORS = Table(
     "detectors",
@@ -692,6 +713,7 @@ PARQUET_TABLES = (
     CONNECTIONS,
     MOVEMENTS,
     CROSSINGS,
+    GIVE_WAYS,
     DETECTORS,
     ZONES,
     PLAN_WINDOWS,

@@ -37,6 +37,7 @@ HEADWAYS_S = (1.6, 1.75, 1.9, 2.0, 2.15, 2.3)
 TURNING_RATIOS = (1.0, 1.15, 1.35, 1.5)
 LEAST_PLACES = (2, 3, 4)
 GAPS_S = (1.5, 2.0, 2.5, 3.5)
+SIGN_GAPS_S = (2.0, 3.0, 4.0, 5.5)
 START_LOSSES_S = (0.0, 0.5, 1.0, 1.5)
 STOP_LOSSES_S = (2.0, 3.2, 4.5)
 USED_YELLOWS_S = (0, 1, 2)
@@ -162,6 +163,7 @@ def _one_by_one() -> list[tuple[str, float]]:
         "used_yellow_s": USED_YELLOWS_S,
         "least_places": LEAST_PLACES,
         "gap_s": GAPS_S,
+        "sign_gap_s": SIGN_GAPS_S,
         "start_loss_s": START_LOSSES_S,
         "stop_loss_s": STOP_LOSSES_S,
     }

@@ -13,8 +13,9 @@ Nothing here is a verdict; who steers by some days must be judged on others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import exp, log
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,10 +38,13 @@ from traffic_brain.progress import Progress, silent
 Plans = Mapping[str, SignalPlan]
 Drive = tuple[Plans, int]
 """Plans, and the number of a day."""
+Draw = Callable[[SignalPlan, np.random.Generator], tuple[np.ndarray, int]]
 
 LEAST_DAYS = 3
 CALIBRATION_DAYS = 3
 """Their median counts: a day that locks is not what the model is for."""
+DRAWS = 8
+"""Of a plan that the rules allow."""
 NEAR = 12
 """Plans drawn near the refined ones after each round."""
 BEST = 3
@@ -86,7 +90,7 @@ class SearchParams:
     evaluations: int = 1000
     draws: int = 2
     rounds: int = 2
-    calibration_plans: int = 20
+    calibration_plans: int = 24
     proposals: int = 6
     most_refined: int = 40
     free_protections: bool = False
@@ -205,28 +209,44 @@ class _Run:
     def drawn_near(
         self, round_about: Sequence[Plans], count: int, *, gentle: bool = False
     ) -> list[Plans]:
-        """Plans round others: greens times 0.7 to 1.4, offsets as they are or any."""
-        low, high = (0.85, 1.2) if gentle else (0.7, 1.4)
+        """Plans round others; ``gentle``: greens and offsets hardly changed.
+
+        Else good and bad are among them, with cycles of half to twice the length: between plans
+        that are nearly alike a simulation's own chance decides, and no model could tell.
+        """
         rng = np.random.default_rng((self.seed, int(gentle)))
-        found: list[Plans] = []
-        for i in range(count):
-            drawn = {}
-            for junction_id, plan in sorted(round_about[i % len(round_about)].items()):
-                ratios = rng.uniform(low, high, len(plan.stages))
-                shift = int(rng.integers(-5, 6)), int(rng.integers(plan.cycle_s))
-                greens = np.rint(ratios * plan.greens_s).astype(int)
-                limits = [(s.min_green_s, s.max_green_s) for s in plan.stages]
-                fitting = (
-                    min(max(low_s, int(g)), high_s)
-                    for g, (low_s, high_s) in zip(greens, limits, strict=True)
-                )
-                changed = plan.with_greens(tuple(fitting), plan.plan_id)
-                offset_s = plan.offset_s + shift[0] if gentle or i % 2 else shift[1]
-                changed = changed.with_offset(offset_s)
-                fits = allowed(self.area, changed, self.params.of_model)
-                drawn[junction_id] = changed if fits else plan
-            found.append(drawn)
-        return found
+        drawn = self._gently if gentle else self._widely
+        return [
+            {
+                junction_id: self._fitting(plan, drawn, rng)
+                for junction_id, plan in sorted(round_about[i % len(round_about)].items())
+            }
+            for i in range(count)
+        ]
+
+    def _fitting(self, plan: SignalPlan, drawn: Draw, rng: np.random.Generator) -> SignalPlan:
+        """A plan drawn near, as the rules allow; the plan itself where none was drawn that fits."""
+        for _ in range(DRAWS):
+            ratios, shift_s = drawn(plan, rng)
+            greens = np.rint(ratios * plan.greens_s).astype(int)
+            fitting = (
+                min(max(stage.min_green_s, int(green)), stage.max_green_s)
+                for green, stage in zip(greens, plan.stages, strict=True)
+            )
+            changed = plan.with_greens(tuple(fitting), plan.plan_id)
+            changed = changed.with_offset(plan.offset_s + shift_s)
+            if allowed(self.area, changed, self.params.of_model):
+                return changed
+        return plan
+
+    def _gently(self, plan: SignalPlan, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+        """(greens by those of the plan, shift of the offset in s)."""
+        return rng.uniform(0.85, 1.2, len(plan.stages)), int(rng.integers(-5, 6))
+
+    def _widely(self, plan: SignalPlan, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+        together = exp(rng.uniform(log(0.5), log(2.2)))
+        each = np.exp(rng.uniform(log(0.6), log(1.6), len(plan.stages)))
+        return together * each, int(rng.integers(plan.cycle_s))
 
     def without_protection(self, plans: Plans) -> list[Plans]:
         """Plans without the stages that only protect: in the same cycle, and in a shorter one."""

@@ -191,6 +191,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
         *("timing_plan_id", "stage_idx", "duration_s", "picture", "min_green_s", "max_green_s"),
     ),
     "opt_signal_rule": ("controller_id", "signal_group", "conflicts", "yields", "intergreens"),
+    "opt_give_way": ("ib_link_id", "ob_link_id", "first_ib_link_id", "first_ob_link_id"),
 }
 """Tables that are written, with their columns; those of GMNS first."""
 
@@ -542,6 +543,10 @@ class _Tables:
             for group, told in sorted(cells.items()):
                 row: dict[str, Cell] = {"controller_id": junction_id, "signal_group": group}
                 yield row | {column: " ".join(words) for column, words in told.items()}
+
+    def opt_give_way(self) -> Iterator[Mapping[str, Cell]]:
+        for row in self.network.give_ways:
+            yield dict(zip(COLUMNS["opt_give_way"], row.links, strict=True))
 
     # --- detectors ---
 

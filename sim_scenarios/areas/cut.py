@@ -202,6 +202,12 @@ def _network(network: RoadNetwork, region: Region) -> RoadNetwork:
             if j in here
         },
         crossings=tuple(c for c in network.crossings if c.junction_id in here),
+        give_ways=tuple(
+            row
+            for row in network.give_ways
+            if network.links[row.from_link].to_node in region.vertices
+            and links.issuperset(row.links)
+        ),
         detectors=tuple(d for d in network.detectors if d.link_id in links),
         plan_windows=tuple(w for w in network.plan_windows if w.junction_id in here),
         intergreens_s={j: g for j, g in network.intergreens_s.items() if j in here},

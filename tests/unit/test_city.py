@@ -30,6 +30,7 @@ from traffic_brain.model.network import (
     Crossing,
     Detector,
     DetectorKind,
+    GiveWay,
     RoadNetwork,
     Turn,
     Zone,
@@ -67,6 +68,7 @@ def hand_made() -> RoadNetwork:
         city,
         junctions={"b": junction},
         crossings=(Crossing("b", 1, 12.5),),
+        give_ways=(GiveWay("a-b", "b-a", "a-b", "b-c"),),
         detectors=(
             Detector("d2", "a-b", 1, 180.5, DetectorKind.STOP_LINE),
             Detector("d1", "a-b", EVERY_LANE, 10.0, DetectorKind.CHECKPOINT),
@@ -105,6 +107,7 @@ def test_a_city_comes_back_as_it_was(tmp_path: Path) -> None:
         movements={},
         connections=(),
         crossings=(),
+        give_ways=(),
         detectors=(),
         zones={},
         plan_windows=(),

@@ -23,7 +23,15 @@ from traffic_brain.diagnosis.queue_model import (
     street_map,
 )
 from traffic_brain.errors import DataRefused
-from traffic_brain.model.network import Connection, Junction, Link, RoadNetwork, Turn
+from traffic_brain.model.network import (
+    NO_SIGNAL,
+    Connection,
+    GiveWay,
+    Junction,
+    Link,
+    RoadNetwork,
+    Turn,
+)
 from traffic_brain.model.signals import Interval, SignalPlan, Stage
 
 LENGTH_M, SPEED_MPS = 150.0, 15.0
@@ -272,6 +280,66 @@ def test_who_still_waits_on_the_junction_at_the_end_is_counted() -> None:
     turning = run.journeys.step_link == city.network.link_idx["c"]
     assert run.measures.step_leave_s[turning].tolist() == [0.0]
     assert run.measures.step_delay_s[turning].sum() == pytest.approx(300.0 - 60.0 - RUN_S)
+
+
+def with_a_sign(*, exit_m: float = LENGTH_M) -> RoadNetwork:
+    """No lamps: c turns left into d across the road from a to b, and has a sign."""
+    city = crossing_city(exit_m=exit_m)
+    links = {name: replace(one, junction_id=None) for name, one in city.links.items()}
+    bare = [replace(c, junction_id=None, signal_group_idx=NO_SIGNAL) for c in city.connections]
+    sign = GiveWay("c", "d", "a", "b")
+    return replace(city, links=links, connections=tuple(bare), junctions={}, give_ways=(sign,))
+
+
+def unlit(city: StreetMap, ways: list[Way], end_s: int = 600) -> QueueRun:
+    return simulate(city, lamps(city, {}), journeys(city, ways), 0, end_s)
+
+
+def test_at_a_sign_one_waits_until_the_road_is_free() -> None:
+    city = street_map(with_a_sign())
+    road: list[Way] = [(2.5 * i, ("a", "b")) for i in range(40)]
+    run = unlit(city, [*road, (5.0, ("c", "d"))])
+    last_s = leaves_s(run, city, "a")[-1]
+    (left_s,) = leaves_s(run, city, "c")
+    assert abs(left_s - last_s) <= 1.0  # a second is the model's step
+    assert run.measures.vehicle_arrived.all()
+    alone = unlit(city, road)
+    assert run.measures.vehicle_delay_s.sum() == pytest.approx(
+        alone.measures.vehicle_delay_s.sum() + left_s - 5.0 - RUN_S
+    )
+
+
+def test_at_a_sign_one_uses_a_gap_that_is_long_enough() -> None:
+    city = street_map(with_a_sign())
+    road: list[Way] = [(5.0 * i, ("a", "b")) for i in range(40)]
+    run = unlit(city, [*road, (5.0, ("c", "d"))])
+    (left_s,) = leaves_s(run, city, "c")
+    assert left_s < 5.0 + RUN_S + 5.0
+
+
+def test_at_a_sign_nobody_waits_for_whom_a_full_street_holds() -> None:
+    """The exit holds two who cannot leave it; those behind them cannot come."""
+    red = SignalPlan("J", "red", (Stage("r", 60),))
+    city = with_a_sign(exit_m=8.0)
+    out = link("out", 2 * LENGTH_M)
+    closed = Junction("J", "J", 0.0, 0.0, ("J",), 1, frozenset(), frozenset(), red)
+    shut = replace(
+        city,
+        links={**city.links, "b": replace(city.links["b"], junction_id="J"), "out": out},
+        connections=(*city.connections, Connection("b", 0, "out", 0, Turn.THROUGH, "J", 0)),
+        junctions={"J": closed},
+    )
+    streets = street_map(shut)
+    ways: list[Way] = [*((2.0 * i, ("a", "b", "out")) for i in range(9)), (60.0, ("c", "d"))]
+    run = simulate(streets, lamps(streets, {"J": red}), journeys(streets, ways), 0, 600)
+    (left_s,) = leaves_s(run, streets, "c")
+    assert left_s == pytest.approx(60.0 + RUN_S)
+
+
+def test_without_a_sign_nobody_waits() -> None:
+    city = street_map(replace(with_a_sign(), give_ways=()))
+    run = unlit(city, [*((2.5 * i, ("a", "b")) for i in range(40)), (5.0, ("c", "d"))])
+    assert run.delay_s_per_veh == pytest.approx(0.0)
 
 
 def test_used_yellow_lets_more_pass() -> None:

@@ -46,6 +46,7 @@ DRIVING = Driving(
     stop_loss_s=3.2,
     wave_s=1.2,
     gap_s=2.0,
+    sign_gap_s=3.0,
     entry_s=1.2,
     wait_s=6.0,
     lane_change_s=10.0,
@@ -147,7 +148,7 @@ def street_map(network: RoadNetwork, habits: Habits = HABITS) -> StreetMap:
     )
     group_idx = {key: i for i, key in enumerate(groups_here)}
     groups = [_group_of(c, group_idx) for c in flat]
-    foes = _foes(groups, network, group_idx)
+    foes = _foes(flat, groups, network, group_idx)
     to_lanes: dict[tuple[str, int, str], set[int]] = {}
     for c in network.connections:
         to_lanes.setdefault((c.from_link, c.from_lane_idx, c.to_link), set()).add(c.to_lane_idx)
@@ -172,7 +173,11 @@ def street_map(network: RoadNetwork, habits: Habits = HABITS) -> StreetMap:
         connection_group=np.array(groups, np.int32),
         connection_headway_s=np.array([habits.headway_s(c.turn) for c in flat]),
         connection_pocket=np.array(
-            [_pocket(links, c) if foe else 0 for c, foe in zip(flat, foes, strict=True)], np.int32
+            [
+                _pocket(links, c) if foe and group != NONE else 0
+                for c, foe, group in zip(flat, foes, groups, strict=True)
+            ],
+            np.int32,
         ),
         foe_start=_starts(map(len, foes)),
         foe=np.array([f for listed in foes for f in listed], np.int32),
@@ -297,11 +302,19 @@ def _group_of(c: Connection, group_idx: Mapping[tuple[str, int], int]) -> int:
 
 
 def _foes(
+    connections: Sequence[Connection],
     groups: Sequence[int],
     network: RoadNetwork,
     group_idx: Mapping[tuple[str, int], int],
 ) -> list[list[int]]:
-    """For each connection those that it gives way to."""
+    """For each connection those that it gives way to: by its lamp, or by a sign."""
+    of_turn: dict[tuple[str, str], list[int]] = {}
+    for i, c in enumerate(connections):
+        of_turn.setdefault((c.from_link, c.to_link), []).append(i)
+    by_sign: dict[tuple[str, str], list[int]] = {}
+    for row in network.give_ways:
+        foes = of_turn.get((row.first_from_link, row.first_to_link), [])
+        by_sign.setdefault((row.from_link, row.to_link), []).extend(foes)
     of_group: dict[int, list[int]] = {}
     for i, group in enumerate(groups):
         of_group.setdefault(group, []).append(i)
@@ -310,7 +323,10 @@ def _foes(
         for a, b in sorted(junction.yields):
             foes = of_group.get(group_idx[junction_id, b], [])
             before.setdefault(group_idx[junction_id, a], []).extend(foes)
-    return [before.get(group, []) if group != NONE else [] for group in groups]
+    return [
+        before.get(group, []) if group != NONE else by_sign.get((c.from_link, c.to_link), [])
+        for c, group in zip(connections, groups, strict=True)
+    ]
 
 
 def _to_lanes(c: Connection, to_lanes: Mapping[tuple[str, int, str], set[int]]) -> int:

@@ -9,8 +9,10 @@ queues have lengths, block what lies behind them, and dissolve from the front. W
 stream waits for a gap beyond the stop line, in the middle of the junction, as many as fit there,
 and goes at the latest when the stream's green has ended.
 
+Where there are signs and no lamps, those who give way wait before the junction.
+
 What it leaves out: changes of lane on the way, speeds that vary, pedestrians in the way of turning
-vehicles, the right of way at junctions without lamps.
+vehicles.
 """
 
 from __future__ import annotations
@@ -57,7 +59,8 @@ class Streets(NamedTuple):
     foe_start: NDArray[np.int32]
     """[connection + 1]"""
     foe: NDArray[np.int32]
-    """Flat: connections that a vehicle gives way to when its green is a permitted one."""
+    """Flat: connections that a vehicle gives way to when its green is a permitted one, or where
+    there is no lamp."""
 
 
 class Lamps(NamedTuple):
@@ -97,6 +100,8 @@ class Driving(NamedTuple):
     """For a gap to travel back by one place."""
     gap_s: float
     """A vehicle that gives way waits for whom it would meet within this time."""
+    sign_gap_s: float
+    """The same where a sign tells it to: it starts from before the junction."""
     entry_s: float
     """Between two vehicles that enter a lane."""
     wait_s: float
@@ -356,6 +361,7 @@ def _leave(
         return True
     connection = _connection_from(streets, turn, lane)
     group = streets.connection_group[connection]
+    shown = PERMITTED
     if group != NONE:
         shown, before = _shown(lamps, group, t), _shown(lamps, group, t - 1)
         slips_out = shown == RED and before == PERMITTED and now.gave_way[lane]
@@ -370,17 +376,15 @@ def _leave(
         at_s = max(at_s, now.pocket_exit_s[connection])
         if at_s >= t + 1:
             return False
-        if now.pocket_head[connection] != NONE or (
-            shown == PERMITTED
-            and _gives_way(streets, lamps, journeys, driving, now, connection, at_s, t)
-        ):
-            goes_inside: bool = (
-                now.pocket_inside[connection] < streets.connection_pocket[connection]
-            )
-            now.gave_way[lane] = not goes_inside
-            if goes_inside:
-                _wait_inside(streets, journeys, driving, now, measures, connection, lane, at_s)
-            return goes_inside
+    if now.pocket_head[connection] != NONE or (
+        shown == PERMITTED
+        and _gives_way(streets, lamps, journeys, driving, now, connection, at_s, t)
+    ):
+        goes_inside: bool = now.pocket_inside[connection] < streets.connection_pocket[connection]
+        now.gave_way[lane] = not goes_inside
+        if goes_inside:
+            _wait_inside(streets, journeys, driving, now, measures, connection, lane, at_s)
+        return goes_inside
     target = _lane_with_room(streets, journeys, driving, now, step + 1, t + 1.0)
     if target == NONE:
         measures.link_blocked_s[journeys.step_link[step + 1]] += 1.0
@@ -586,18 +590,20 @@ def _gives_way(
     t: int,
 ) -> bool:
     """Whether somebody with the right of way is about to cross, and can."""
+    has_lamp = streets.connection_group[connection] != NONE
+    soon_s = at_s + (driving.gap_s if has_lamp else driving.sign_gap_s)
     for i in range(streets.foe_start[connection], streets.foe_start[connection + 1]):
         foe = streets.foe[i]
         lane = streets.connection_lane[foe]
-        if now.wake_s[lane] > at_s + driving.gap_s:
+        if now.wake_s[lane] > soon_s:
             continue
-        if _shown(lamps, streets.connection_group[foe], t) == RED:
+        group = streets.connection_group[foe]
+        if group != NONE and _shown(lamps, group, t) == RED:
             continue
         step = now.step[now.head[lane]]
         turn = journeys.step_turn[step]
         if turn == NONE or _connection_from(streets, turn, lane) != foe:
             continue
-        soon_s = at_s + driving.gap_s
         if _lane_with_room(streets, journeys, driving, now, step + 1, soon_s) != NONE:
             return True
     return False

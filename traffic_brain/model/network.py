@@ -104,6 +104,21 @@ class Crossing:
     length_m: float
 
 
+@dataclass(frozen=True, slots=True)
+class GiveWay:
+    """At a vertex without lamps: who takes one turn lets those go first who take another."""
+
+    from_link: str
+    to_link: str
+    first_from_link: str
+    first_to_link: str
+
+    @property
+    def links(self) -> tuple[str, str, str, str]:
+        """All that it speaks of."""
+        return self.from_link, self.to_link, self.first_from_link, self.first_to_link
+
+
 class DetectorKind(StrEnum):
     """What a device on the road reports."""
 
@@ -221,6 +236,8 @@ class RoadNetwork:
     movements: Mapping[str, Movement]
     junctions: Mapping[str, Junction]
     crossings: tuple[Crossing, ...] = ()
+    give_ways: tuple[GiveWay, ...] = ()
+    """Empty where the source does not tell."""
     detectors: tuple[Detector, ...] = ()
     zones: Mapping[str, Zone] = field(default_factory=dict)
     plan_windows: tuple[PlanWindow, ...] = ()

@@ -36,6 +36,7 @@ from traffic_brain.errors import DataRefused, SimulationError, TrafficBrainError
 from traffic_brain.model.network import (
     NO_SIGNAL,
     Connection,
+    GiveWay,
     Junction,
     Link,
     Movement,
@@ -175,6 +176,7 @@ class _Assembly:
             movements=self._movements(links),
             junctions={s.junction_id: self._junction(s, foes) for s in self.sites},
             crossings=tuple(crossings_of(self.sites, self.roads, self.tables.losses)),
+            give_ways=tuple(self._give_ways(connections)),
             detectors=tuple(detectors_of(self.tables, self.roads)),
             zones=self.zones,
             plan_windows=tuple(w for site in self.sites for w in site.windows),
@@ -357,6 +359,17 @@ class _Assembly:
                 self.tables.losses.note(Loss.DROPPED, what, f"movement {turning.mvmt_id}")
 
     # --- conflicts ---
+
+    def _give_ways(self, connections: Sequence[Connection]) -> Iterator[GiveWay]:
+        """Right of way without lamps, as our own files tell it; GMNS has no table for it."""
+        turns = {(c.from_link, c.to_link) for c in connections}
+        for row in self.tables["opt_give_way"]:
+            first = row["first_ib_link_id"], row["first_ob_link_id"]
+            found = GiveWay(row["ib_link_id"], row["ob_link_id"], *first)
+            if {found.links[:2], found.links[2:]} <= turns:
+                yield found
+            else:
+                self.tables.drop(row, "of no turn")
 
     def _rules(
         self, links: Mapping[str, Link], connections: Sequence[Connection]

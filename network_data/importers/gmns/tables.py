@@ -229,6 +229,12 @@ SPECS: tuple[TableSpec, ...] = (
         ("controller_id", "signal_group"),
         ("conflicts", "yields", "intergreens"),
     ),
+    TableSpec(
+        "opt_give_way",
+        "ib_link_id",
+        ("ib_link_id", "ob_link_id", "first_ib_link_id", "first_ob_link_id"),
+        (),
+    ),
 )
 """Every table that we read."""
 UNREAD = (*("link_tod", "segment_tod", "lane_tod", "segment_lane_tod", "movement_tod", "curb_seg"),)
@@ -542,7 +548,7 @@ def _each_once(tables: Tables, table: Table) -> list[tuple[int, tuple[str, ...]]
     return kept
 
 
-_KEY_REPEATS = frozenset({"opt_signal_stage", "opt_signal_rule", "config"})
+_KEY_REPEATS = frozenset({"opt_signal_stage", "opt_signal_rule", "opt_give_way", "config"})
 
 
 def _note_unread(table: Table, losses: LossReport) -> None:

@@ -34,7 +34,12 @@ from network_data.importers.sumo.programs import (
     open_xml,
     read_signals,
 )
-from network_data.importers.sumo.right_of_way import connection_paths, crossings, right_of_way
+from network_data.importers.sumo.right_of_way import (
+    connection_paths,
+    crossings,
+    give_ways,
+    right_of_way,
+)
 from network_data.importers.sumo.source import (
     CROSSING,
     NORMAL,
@@ -206,6 +211,7 @@ def read_all(net: Path, additional: Sequence[Path], losses: LossReport) -> Impor
         movements=_movements(connections, links, losses),
         junctions={s: _junction(sites[s], controllers[s], foes.get(s)) for s in controllers},
         crossings=tuple(c for c in crossings(source) if c.junction_id in controllers),
+        give_ways=give_ways(source),
         detectors=tuple(aside.detectors[d] for d in sorted(aside.detectors)),
         plan_windows=tuple(w for c in controllers.values() for w in c.windows),
         intergreens_s=required_intergreens(

@@ -14,6 +14,7 @@ from network_data.conflicts import Foes
 from network_data.conflicts import Path as DrivenPath
 from network_data.importers.sumo.source import (
     CROSSING,
+    NORMAL,
     WALKING_AREA,
     NetConnection,
     NetEdge,
@@ -22,11 +23,12 @@ from network_data.importers.sumo.source import (
     Point,
     SumoNet,
 )
-from traffic_brain.model.network import Crossing
+from traffic_brain.model.network import Crossing, GiveWay
 
 Pair = tuple[int, int]
 SLOWEST_MPS = 1.0
 """Nobody clears a junction slower; SUMO closes lanes with a speed of zero."""
+_WITH_SIGNS = frozenset({"priority", "priority_stop"})
 _MOST_PIECES = 10
 """Internal lanes in a row: two, or three where a turn waits twice."""
 
@@ -67,6 +69,38 @@ def right_of_way(source: SumoNet) -> RightOfWay:
     signals = set(conflicts) | set(yields)
     found = {s: Foes(frozenset(conflicts[s]), frozenset(yields[s])) for s in signals}
     return RightOfWay(found, frozenset(unknown))
+
+
+def give_ways(source: SumoNet) -> tuple[GiveWay, ...]:
+    """Who lets whom go first at vertices with signs and without lamps.
+
+    Where the right hand goes first, everybody may wait for everybody: there is no order to tell.
+    """
+    found = {
+        GiveWay(a.from_edge, a.to_edge, b.from_edge, b.to_edge)
+        for node in source.nodes.values()
+        if node.kind in _WITH_SIGNS
+        for a, b in _in_turn(node, source)
+        if a.from_edge != b.from_edge and _is_driven(a, source) and _is_driven(b, source)
+    }
+    return tuple(sorted(found, key=lambda row: row.links))
+
+
+def _in_turn(node: NetNode, source: SumoNet) -> Iterator[tuple[NetConnection, NetConnection]]:
+    """(who gives way, who goes first) through a vertex without lamps."""
+    listed = list(_through(node, source))
+    told = {request.idx: request for request in node.requests}
+    if any(c.tl for c in listed) or sorted(told) != list(range(len(listed))):
+        return
+    for i, a in enumerate(listed):
+        for j, b in enumerate(listed):
+            if told[i].response >> j & 1:
+                yield a, b
+
+
+def _is_driven(connection: NetConnection, source: SumoNet) -> bool:
+    ends = (connection.from_edge, connection.to_edge)
+    return all(source.edges[edge].function == NORMAL for edge in ends)
 
 
 def _meetings(requests: list[_Request]) -> Iterator[tuple[_Request, _Request, bool]]:

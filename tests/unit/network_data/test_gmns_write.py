@@ -69,6 +69,8 @@ def _lists(city: RoadNetwork) -> Iterator[tuple[str, str, str]]:
     for crossing in city.crossings:
         place = f"junction {crossing.junction_id}, crossing of group {crossing.signal_group_idx}"
         yield "crossings.length_m", place, repr(crossing.length_m)
+    for row in city.give_ways:
+        yield "give_ways.row", f"turn {row.from_link} → {row.to_link}", repr(row.links)
     for w in city.plan_windows:
         place = f"junction {w.junction_id}, window of plan {w.plan_id}"
         for name in ("end_s", "weekdays"):

@@ -135,6 +135,7 @@ class City:
             ),
             movements={},
             junctions={j: self.network.junctions[j] for j in junctions},
+            give_ways=tuple(row for row in self.network.give_ways if inside.issuperset(row.links)),
         )
 
     def ways(self, links: tuple[str, ...], begin_s: int, end_s: int) -> list[Way]:

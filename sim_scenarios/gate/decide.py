@@ -20,6 +20,8 @@ class Demands(Protocol):
     @property
     def least_gain_ratio(self) -> float: ...
     @property
+    def sure_gain_ratio(self) -> float: ...
+    @property
     def breakdown_factor(self) -> float: ...
     @property
     def interval_level(self) -> float: ...
@@ -46,6 +48,9 @@ def decide(
         return Decision.INCONCLUSIVE, f"not shown to be better: {shown}", ratio
     if -ratio.mean < params.least_gain_ratio:
         return Decision.KEEP, f"the gain is too small to change plans for: {shown}", ratio
+    if -ratio.high < params.sure_gain_ratio:
+        sure = f"{params.sure_gain_ratio:.0%}"
+        return Decision.INCONCLUSIVE, f"not sure to be better by {sure}: {shown}", ratio
     veto = _veto(confirmed, others, params)
     if veto:
         return Decision.INCONCLUSIVE, f"{veto}: {shown}", ratio

@@ -48,10 +48,7 @@ def decide(
         return Decision.INCONCLUSIVE, f"not shown to be better: {shown}", ratio
     if -ratio.mean < params.least_gain_ratio:
         return Decision.KEEP, f"the gain is too small to change plans for: {shown}", ratio
-    if -ratio.high < params.sure_gain_ratio:
-        sure = f"{params.sure_gain_ratio:.0%}"
-        return Decision.INCONCLUSIVE, f"not sure to be better by {sure}: {shown}", ratio
-    veto = _veto(confirmed, others, params)
+    veto = _not_sure(ratio, params) or _veto(confirmed, others, params)
     if veto:
         return Decision.INCONCLUSIVE, f"{veto}: {shown}", ratio
     return Decision.DEPLOY, f"delay changes by {shown}", ratio
@@ -60,6 +57,13 @@ def decide(
 def told(ratio: Interval95) -> str:
     """A change with its interval, in per cent."""
     return f"{ratio.mean:+.1%} [{ratio.low:+.1%}, {ratio.high:+.1%}]"
+
+
+def _not_sure(ratio: Interval95, params: Demands) -> str:
+    """Why a median that promises enough does not do alone; or nothing."""
+    if -ratio.high < params.sure_gain_ratio:
+        return f"not sure to be better by {params.sure_gain_ratio:.0%}"
+    return ""
 
 
 def _veto(confirmed: Pairs, others: Pairs, params: Demands) -> str:

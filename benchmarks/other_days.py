@@ -35,7 +35,9 @@ def redraw(world: PreparedScenario, configuration: Path, seed: int, ratio: float
 def scaled(world: PreparedScenario, configuration: Path, ratio: float) -> Path:
     """Write a ``.sumocfg`` of the world with ``ratio`` times as many vehicles, drawn by SUMO."""
     configuration.parent.mkdir(parents=True, exist_ok=True)
-    return _with_option(world, configuration, "scale", f"{ratio:.4f}")
+    told = ET.parse(world.sumocfg).getroot().find("scale")
+    usual = float(told.get("value", "1")) if told is not None else 1.0
+    return _with_option(world, configuration, "scale", f"{usual * ratio:.4f}")
 
 
 def _with_option(world: PreparedScenario, configuration: Path, name: str, value: str) -> Path:

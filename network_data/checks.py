@@ -6,7 +6,7 @@ Whether a signal plan is safe is for :mod:`traffic_brain.model.rules`; here it o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -17,7 +17,9 @@ from traffic_brain.model.network import (
     EVERY_LANE,
     NO_SIGNAL,
     Detector,
+    GiveWay,
     Junction,
+    Link,
     Movement,
     RoadNetwork,
     SignalGroupKind,
@@ -119,12 +121,26 @@ def crossings_are_known(network: RoadNetwork) -> Findings:
 
 
 def give_ways_are_of_turns(network: RoadNetwork) -> Findings:
-    """Who gives way and who goes first both take a turn that is there."""
-    turns = {(c.from_link, c.to_link) for c in network.connections}
+    """Who gives way and who goes first take two turns of one vertex without lamps."""
     for row in network.give_ways:
-        for a, b in ((row.from_link, row.to_link), (row.first_from_link, row.first_to_link)):
-            if (a, b) not in turns:
-                yield f"turn {row.from_link} → {row.to_link}", f"needs turn {a} → {b}, not there"
+        problem = give_way_problem(row, network.links, network.bare_turns)
+        if problem:
+            yield f"turn {row.from_link} → {row.to_link}", problem
+
+
+def give_way_problem(
+    row: GiveWay, links: Mapping[str, Link], bare_turns: Collection[tuple[str, str]]
+) -> str:
+    """What is wrong with a row of the right of way, or nothing; ``bare_turns``: without lamps."""
+    one, first = row.links[:2], row.links[2:]
+    if one == first:
+        return "gives way to itself"
+    for a, b in (one, first):
+        if (a, b) not in bare_turns:
+            return f"needs turn {a} → {b} without a lamp, not there"
+    if links[row.from_link].to_node != links[row.first_from_link].to_node:
+        return f"gives way to {row.first_from_link} → {row.first_to_link}, at another vertex"
+    return ""
 
 
 def groups_in_pairs_are_known(network: RoadNetwork) -> Findings:

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 from xml.etree import ElementTree as ET
 
 from network_data.importers.sumo.programs import elements
+from network_data.importers.sumo.source import open_to_cars
 from sim_scenarios.defects import Defects
 from traffic_brain.errors import ConfigurationError
 
 T = TypeVar("T")
+_TOML_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "int": int,
+    "float": (int, float),
+    "str": str,
+    "Mapping[str, Any]": Mapping,
+}
 
 CLOSED_FILE, SLOW_FILE = "closed_lanes.add.xml", "speeds.add.xml"
 EXTRA_FILE, TOLD_FILE = "extra_trips.rou.xml", "conditions.json"
@@ -28,7 +35,10 @@ EXTRA_PREFIX = "extra"
 
 @dataclass(frozen=True, slots=True)
 class ClosedLane:
-    """A lane that nobody may use between two seconds of the service day; 0 is the kerb's."""
+    """A lane that nobody may use between two seconds of the service day.
+
+    Counted as in SUMO: 0 is the rightmost, a pavement or a cycle path where there is one.
+    """
 
     link_id: str
     lane_idx: int
@@ -83,9 +93,14 @@ class Conditions:
     @classmethod
     def of_table(cls, table: Mapping[str, Any]) -> Conditions:
         """As a library file has it. Raises ConfigurationError for a key that does not exist."""
+        if not isinstance(table, Mapping):
+            raise ConfigurationError(f"{table!r} is no table", "write [conditions]")
         told = dict(table)
         for name, kind in (("closed_lanes", ClosedLane), ("extra_trips", ExtraTrips)):
-            told[name] = tuple(_made(kind, row) for row in told.get(name, ()))
+            rows = told.get(name, [])
+            if not isinstance(rows, list):
+                raise ConfigurationError(f"{name} is no list", f"write [[conditions.{name}]]")
+            told[name] = tuple(_made(kind, row) for row in rows)
         return _made(cls, told)
 
     def write(self, nets: Sequence[Path], folder: Path) -> ConditionFiles:
@@ -95,28 +110,40 @@ class Conditions:
         """
         if self == ORDINARY:
             return ConditionFiles()
-        limits = _speed_limits_mps(nets)
-        if problems := self._not_there(limits):
+        lanes = _lanes(nets)
+        if problems := self._not_there(lanes):
             raise ConfigurationError("; ".join(problems), "correct the world's conditions")
         additional, routes = [], []
         if self.closed_lanes:
             additional.append(_write(_closed(self.closed_lanes), folder / CLOSED_FILE))
         if self.speed_ratio != 1.0:
-            additional.append(_write(_slowed(limits, self.speed_ratio), folder / SLOW_FILE))
+            additional.append(_write(_slowed(lanes, self.speed_ratio), folder / SLOW_FILE))
         if self.extra_trips:
-            routes.append(_write(_extra(self.extra_trips), folder / EXTRA_FILE))
+            extra = _extra(self.extra_trips, self.demand_ratio)
+            routes.append(_write(extra, folder / EXTRA_FILE))
         told = folder / TOLD_FILE
         told.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
         return ConditionFiles(tuple(additional), tuple(routes), (told,))
 
-    def _not_there(self, limits: Mapping[str, Sequence[float]]) -> list[str]:
+    def _not_there(self, lanes: Mapping[str, Sequence[_Lane]]) -> list[str]:
         problems = [
-            f"link {one.link_id} has no lane {one.lane_idx}"
+            f"link {one.link_id} has no lane {one.lane_idx} for cars"
             for one in self.closed_lanes
-            if not 0 <= one.lane_idx < len(limits.get(one.link_id, ()))
+            if not any(n == one.lane_idx for n, _ in _for_cars(lanes.get(one.link_id, ())))
         ]
         ends = {link for one in self.extra_trips for link in (one.from_link, one.to_link)}
-        return problems + [f"there is no link {link}" for link in sorted(ends - limits.keys())]
+        driven = {link for link, here in lanes.items() if any(_for_cars(here))}
+        return problems + [f"there is no link {link} for cars" for link in sorted(ends - driven)]
+
+    def outside(self, begin_s: int, end_s: int) -> list[str]:
+        """What would have no effect, since nothing is simulated then."""
+        stretches = [("closed lane", one.begin_s, one.end_s) for one in self.closed_lanes]
+        stretches += [("extra trips", one.begin_s, one.end_s) for one in self.extra_trips]
+        return [
+            f"{what} from {begin} s to {end} s, simulated are {begin_s} s to {end_s} s"
+            for what, begin, end in stretches
+            if end <= begin_s or begin >= end_s
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +159,22 @@ ORDINARY = Conditions()
 
 
 def _made(kind: type[T], table: Mapping[str, Any]) -> T:
-    known = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+    if not isinstance(table, Mapping):
+        raise ConfigurationError(f"{table!r} is no table", "correct the conditions")
+    types = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
+    known = list(types)
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise ConfigurationError(
             f"unknown conditions: {', '.join(unknown)}", f"known: {', '.join(known)}"
         )
+    wrong = [
+        f"{name} = {value!r}"
+        for name, value in table.items()
+        if isinstance(value, bool) or not isinstance(value, _TOML_TYPES.get(types[name], object))
+    ]
+    if wrong:
+        raise ConfigurationError(f"of a wrong type: {', '.join(wrong)}", "correct the conditions")
     try:
         return kind(**table)
     except TypeError as error:
@@ -146,14 +183,29 @@ def _made(kind: type[T], table: Mapping[str, Any]) -> T:
         ) from error
 
 
-def _speed_limits_mps(nets: Sequence[Path]) -> dict[str, list[float]]:
-    """Of each lane of each link, the kerb's first."""
-    found: dict[str, list[float]] = {}
-    for net in nets:
-        for edge in elements(net, ends_of=frozenset({"edge"})):
-            if edge.get("function", "normal") == "normal":
-                found[edge.attrib["id"]] = [float(lane.attrib["speed"]) for lane in edge]
-    return found
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    speed_mps: float
+    cars: bool
+
+
+def _lanes(nets: Sequence[Path]) -> dict[str, list[_Lane]]:
+    """The lanes of each link, the rightmost first."""
+    return {
+        edge.attrib["id"]: [
+            _Lane(
+                float(lane.attrib["speed"]), open_to_cars(lane.get("allow"), lane.get("disallow"))
+            )
+            for lane in edge.iter("lane")
+        ]
+        for net in nets
+        for edge in elements(net, ends_of=frozenset({"edge"}))
+        if edge.get("function", "normal") == "normal"
+    }
+
+
+def _for_cars(lanes: Sequence[_Lane]) -> Iterator[tuple[int, _Lane]]:
+    return ((n, lane) for n, lane in enumerate(lanes) if lane.cars)
 
 
 def _closed(lanes: Sequence[ClosedLane]) -> ET.Element:
@@ -166,12 +218,12 @@ def _closed(lanes: Sequence[ClosedLane]) -> ET.Element:
     return root
 
 
-def _slowed(limits: Mapping[str, Sequence[float]], ratio: float) -> ET.Element:
+def _slowed(links: Mapping[str, Sequence[_Lane]], ratio: float) -> ET.Element:
     """Signs over the lanes, one for each speed limit: the limits on the map stay as they are."""
     lanes: dict[float, list[str]] = defaultdict(list)
-    for link_id, speeds in limits.items():
-        for n, speed_mps in enumerate(speeds):
-            lanes[speed_mps].append(f"{link_id}_{n}")
+    for link_id, here in links.items():
+        for n, lane in _for_cars(here):
+            lanes[lane.speed_mps].append(f"{link_id}_{n}")
     root = ET.Element("additional")
     for n, (speed_mps, names) in enumerate(sorted(lanes.items())):
         sign = ET.SubElement(root, "variableSpeedSign", id=f"slow{n}", lanes=" ".join(names))
@@ -179,11 +231,13 @@ def _slowed(limits: Mapping[str, Sequence[float]], ratio: float) -> ET.Element:
     return root
 
 
-def _extra(trips: Sequence[ExtraTrips]) -> ET.Element:
+def _extra(trips: Sequence[ExtraTrips], demand_ratio: float) -> ET.Element:
+    """So many that SUMO, which scales these as well, drives the number asked for."""
+    written = [max(1, round(one.vehicles / demand_ratio)) for one in trips]
     departures = sorted(
-        (one.begin_s + (one.end_s - one.begin_s) * (k + 0.5) / one.vehicles, n, k)
-        for n, one in enumerate(trips)
-        for k in range(one.vehicles)
+        (one.begin_s + (one.end_s - one.begin_s) * (k + 0.5) / count, n, k)
+        for n, (one, count) in enumerate(zip(trips, written, strict=True))
+        for k in range(count)
     )
     root = ET.Element("routes")
     for depart_s, n, k in departures:

@@ -25,7 +25,7 @@ from sim_scenarios.conditions import ORDINARY, ConditionFiles
 from sim_scenarios.departures import DAY_S, Demand, busiest_begin, read_demand
 from sim_scenarios.silence import silenced
 from sim_scenarios.spec import ScenarioSpec
-from traffic_brain.errors import DataRefused, SimulationError
+from traffic_brain.errors import ConfigurationError, DataRefused, SimulationError
 
 SUMO_TIME_TO_TELEPORT_S = 300.0
 """SUMO's own default."""
@@ -95,6 +95,8 @@ def prepare(
     if problems:
         raise DataRefused(f"world {spec.name} cannot be used", "repair its files", problems)
     window = _window(spec, options, demand)
+    if idle := spec.conditions.outside(window.begin_s, window.end_s):
+        raise ConfigurationError("; ".join(idle), f"correct the conditions of {spec.name}")
     rewritten = tuple(silenced(path, workdir, retimed) for path in additional)
     teleport_s = _time_to_teleport_s(spec, options)
     scenario = PreparedScenario(

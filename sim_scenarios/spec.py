@@ -12,6 +12,8 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from importlib.util import find_spec
@@ -61,12 +63,18 @@ class ScenarioSpec:
 
 def available() -> list[ScenarioSpec]:
     """Every named world that can be run here, in alphabetical order."""
-    tables = {path: _read(path) for path in _library()}
-    plain = [_of_table(path, t) for path, t in tables.items() if "base" not in t]
-    worlds = {spec.name: spec for spec in plain if spec is not None}
-    changed = [_changed(path, t, worlds) for path, t in tables.items() if "base" in t]
-    worlds |= {spec.name: spec for spec in changed if spec is not None}
-    return sorted(worlds.values(), key=lambda spec: spec.name)
+    tables = _tables()
+    plain = {name for name, (_, told) in tables.items() if "base" not in told}
+    found: dict[str, ScenarioSpec] = {}
+    for name in sorted(tables, key=lambda name: name not in plain):
+        path, told = tables[name]
+        with _blaming(path):
+            if name not in plain:
+                _refuse_base(told["base"], plain, set(tables))
+            spec = _changed(told, found) if name not in plain else _of_table(path, told)
+        if spec is not None:
+            found[name] = spec
+    return [found[name] for name in sorted(found)]
 
 
 def find(name_or_path: str | Path) -> ScenarioSpec:
@@ -87,8 +95,7 @@ def find(name_or_path: str | Path) -> ScenarioSpec:
 
 
 def _what_instead(text: str, names: list[str]) -> str:
-    not_here = [p["name"] for p in map(_read, _library()) if p["name"] == text]
-    if not_here:
+    if text in _tables():
         return "install the package it comes from, pip install 'traffic-brain[demo]', or its file"
     near = difflib.get_close_matches(text, names, n=3, cutoff=0.5)
     advice = "see: traffic-brain scenarios; or give the path of a .sumocfg file"
@@ -117,15 +124,14 @@ def add(spec: ScenarioSpec) -> Path:
         raise ConfigurationError(
             f"{spec.name!r} cannot be a world's name", "take letters, digits, '-' and '_'"
         )
-    if spec.name in {_read(path)["name"] for path in _library()}:
+    if spec.name in _tables():
         raise ConfigurationError(f"a world {spec.name} is there already", "take another name")
     if spec.sumocfg is None or not spec.sumocfg.is_file():
         raise ConfigurationError(f"no such file: {spec.sumocfg}", "give a .sumocfg file")
     told = {
         f.name: getattr(spec, f.name)
         for f in fields(ScenarioSpec)
-        if f.name not in {"sumocfg", "generated", "conditions"}
-        and getattr(spec, f.name) is not None
+        if f.name not in _NO_KEYS and getattr(spec, f.name) is not None
     }
     told["file"] = str(spec.sumocfg.resolve())
     path = own_library() / f"{spec.name}.toml"
@@ -142,9 +148,35 @@ def _library() -> list[Path]:
     return [*sorted(folder.glob("*.toml")), *sorted(own_library().glob("*.toml"))]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    with path.open("rb") as source:
-        return tomllib.load(source)
+def _tables() -> dict[str, tuple[Path, dict[str, Any]]]:
+    """Every description there is, by the name of its world.
+
+    Raises ConfigurationError when a file cannot be read, or its name is none or taken.
+    """
+    found: dict[str, tuple[Path, dict[str, Any]]] = {}
+    for path in _library():
+        with _blaming(path):
+            told = tomllib.loads(path.read_text(encoding="utf-8"))
+            name = told.get("name")
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise ConfigurationError(
+                    "it has no name, or one that cannot be", 'write name = "…"'
+                )
+            if name in found:
+                raise ConfigurationError(f"a world {name} is there already", "take another name")
+        found[name] = path, told
+    return found
+
+
+@contextmanager
+def _blaming(path: Path) -> Iterator[None]:
+    """Errors tell which file of the library to correct."""
+    try:
+        yield
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error.what}", error.remedy) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise ConfigurationError(f"{path}: {error}", "correct the file, or delete it") from error
 
 
 def _of_table(path: Path, told: dict[str, Any]) -> ScenarioSpec | None:
@@ -154,7 +186,7 @@ def _of_table(path: Path, told: dict[str, Any]) -> ScenarioSpec | None:
     file = table.pop("file", "")
     city = table.pop("generated", None)
     conditions = Conditions.of_table(table.pop("conditions", {}))
-    _refuse_unknown(path, table)
+    _refuse_unknown(table)
     if city is not None:
         return ScenarioSpec(generated=GeneratedCity(**city), conditions=conditions, **table)
     sumocfg = _file_of_package(package, file) if package else _file_of(path, file)
@@ -163,21 +195,30 @@ def _of_table(path: Path, told: dict[str, Any]) -> ScenarioSpec | None:
     return ScenarioSpec(sumocfg=sumocfg, conditions=conditions, **table)
 
 
-def _changed(
-    path: Path, told: dict[str, Any], worlds: dict[str, ScenarioSpec]
-) -> ScenarioSpec | None:
-    """Another world on an unusual day; None where that world is not here."""
+def _changed(told: dict[str, Any], worlds: Mapping[str, ScenarioSpec]) -> ScenarioSpec | None:
+    """Another world on an unusual day; None where that world's package is not installed."""
     table = dict(told)
-    base = worlds.get(table.pop("base"))
+    base = worlds.get(str(table.pop("base")))
     conditions = Conditions.of_table(table.pop("conditions", {}))
-    _refuse_unknown(path, table)
+    _refuse_unknown(table)
     return None if base is None else replace(base, conditions=conditions, **table)
 
 
-def _refuse_unknown(path: Path, table: dict[str, Any]) -> None:
-    unknown = set(table) - {f.name for f in fields(ScenarioSpec)}
+def _refuse_base(told: object, plain: Collection[str], known: Collection[str]) -> None:
+    base = str(told)
+    if base in plain:
+        return
+    if base in known:
+        raise ConfigurationError(f"its base {base} is itself a changed world", "name that one's")
+    near = difflib.get_close_matches(base, sorted(plain), n=3, cutoff=0.5)
+    advice = f"did you mean {', '.join(near)}?" if near else "see: traffic-brain scenarios"
+    raise ConfigurationError(f"its base {base!r} is no world", advice)
+
+
+def _refuse_unknown(table: dict[str, Any]) -> None:
+    unknown = set(table) - ({f.name for f in fields(ScenarioSpec)} - _NO_KEYS)
     if unknown:
-        raise ConfigurationError(f"{path.name} has unknown keys {sorted(unknown)}", "correct it")
+        raise ConfigurationError(f"unknown keys {sorted(unknown)}", "correct it")
 
 
 def _file_of(description: Path, file: str) -> Path | None:

@@ -86,7 +86,7 @@ def _lost_veh_h(
 ) -> list[float]:
     """Vehicle-hours lost in the world in each run, as planted or with a plan; remembered."""
     name = digest(retimed)[:16] if retimed else "as-planted"
-    memory = day.folder / "driven" / f"{name}-runs.json"
+    memory = day.folder / "driven" / f"{name}-{RUNS}-runs.json"
     if not memory.is_file():
         work = day.folder / ".driven"
         shutil.rmtree(work, ignore_errors=True)

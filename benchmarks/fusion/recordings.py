@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from network_data.importers import import_any
+from sim_scenarios.conditions import ORDINARY
 from sim_scenarios.defects import Defects
 from sim_scenarios.outputs import read_routes
 from sim_scenarios.raw_feeds import BUSES, OFF_ROAD
@@ -91,7 +92,10 @@ def _hash(settings: object) -> str:
 
 def _fingerprint(world: ScenarioSpec) -> dict[str, object]:
     """What a world is made of: its times and the bytes of the files beside its configuration."""
-    times = (world.begin_s, world.end_s, world.time_to_teleport_s, world.horizon_s)
+    times: tuple[object, ...] = (
+        *(world.begin_s, world.end_s, world.time_to_teleport_s, world.horizon_s),
+        *([] if world.conditions == ORDINARY else [repr(world.conditions)]),
+    )
     if world.sumocfg is None:
         return {"times": times, "generated": repr(world.generated)}
     digest = hashlib.sha256()

@@ -16,6 +16,7 @@ from network_data.importers import import_any
 from optimizers.params import OptimizeParams
 from optimizers.problem import City, read_problem
 from optimizers.solve import optimize
+from sim_scenarios.conditions import ORDINARY
 from sim_scenarios.outputs import summarise
 from sim_scenarios.programs import write_programs
 from sim_scenarios.run import RunRequest, run
@@ -26,6 +27,7 @@ from traffic_brain.diagnosis.diagnose import diagnose
 from traffic_brain.fusion.fuse import fuse
 from traffic_brain.model.documents import plans_to_json
 from traffic_brain.model.network import RoadNetwork
+from traffic_brain.model.reading import digest
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import silent
 
@@ -41,8 +43,9 @@ def content_of(plans: Sequence[SignalPlan]) -> str:
 
 
 def recorded(spec: ScenarioSpec, out: Path, seed: int) -> RecordedCity:
-    """The world's folder in ``out``; every seed has its own."""
-    return RecordedCity(spec, out.resolve() / f"{spec.name}-{seed}", seed)
+    """The world's folder in ``out``; every seed has its own, and so has an unusual day."""
+    unusual = "" if spec.conditions == ORDINARY else f"-{digest(repr(spec.conditions))[:8]}"
+    return RecordedCity(spec, out.resolve() / f"{spec.name}-{seed}{unusual}", seed)
 
 
 @dataclass(frozen=True)

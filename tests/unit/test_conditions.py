@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -91,6 +92,13 @@ def test_an_unusual_day_is_another_world_for_whoever_remembers_runs(tmp_path: Pa
         ({"demand_ratio": 0}, "demand_ratio"),
         ({"speed_ratio": 9}, "speed_ratio"),
         ({"weather": "rain"}, "weather"),
+        ({"demand_ratio": "much"}, "demand_ratio = 'much'"),
+        ({"closed_lanes": [5]}, "5 is no table"),
+        ({"closed_lanes": {"link_id": ON}}, "[[conditions.closed_lanes]]"),
+        (
+            {"closed_lanes": [{"link_id": ON, "lane_idx": 0.0, "begin_s": 0, "end_s": 9}]},
+            "lane_idx = 0.0",
+        ),
         ({"closed_lanes": [{"link_id": ON, "lane_idx": 0, "begin_s": 9}]}, "end_s"),
         (
             {"closed_lanes": [{"link_id": ON, "lane_idx": 0, "begin_s": 9, "end_s": 9}]},
@@ -119,8 +127,69 @@ def test_links_and_lanes_that_are_not_there_are_told_together(tmp_path: Path) ->
     )
     with pytest.raises(ConfigurationError) as refused:
         prepare(replace(TOWN, conditions=conditions), tmp_path)
-    assert f"link {ON} has no lane 7" in refused.value.what
-    assert "no link nowhere" in refused.value.what
+    assert f"link {ON} has no lane 7 for cars" in refused.value.what
+    assert "no link nowhere for cars" in refused.value.what
+
+
+def test_lanes_that_cars_cannot_use_are_none(tmp_path: Path) -> None:
+    net = tmp_path / "walk.net.xml"
+    net.write_text(
+        '<net><edge id="a"><param key="k" value="v"/>'
+        '<lane id="a_0" index="0" allow="pedestrian" speed="1.4" length="9"/>'
+        '<lane id="a_1" index="1" disallow="pedestrian" speed="14" length="9"/></edge>'
+        '<edge id="b"><lane id="b_0" index="0" allow="pedestrian" speed="1" length="9"/></edge>'
+        "</net>"
+    )
+    Conditions(speed_ratio=0.5, closed_lanes=(ClosedLane("a", 1, 0, 9),)).write([net], tmp_path)
+    signs = ET.parse(tmp_path / "speeds.add.xml").getroot()
+    assert [sign.get("lanes") for sign in signs] == ["a_1"]
+    for wrong in (
+        Conditions(closed_lanes=(ClosedLane("a", 0, 0, 9),)),
+        Conditions(extra_trips=(ExtraTrips("a", "b", 0, 9, 1),)),
+    ):
+        with pytest.raises(ConfigurationError, match="for cars"):
+            wrong.write([net], tmp_path)
+
+
+def test_conditions_outside_the_time_simulated_are_refused(tmp_path: Path) -> None:
+    late = Conditions(closed_lanes=(ClosedLane(ON, 0, 90_000, 90_060),))
+    with pytest.raises(ConfigurationError, match="closed lane from 90000 s"):
+        prepare(replace(TOWN, conditions=late), tmp_path)
+
+
+def test_extra_trips_are_as_many_as_told_on_a_quiet_day(
+    tmp_path: Path, usual: DelaySummary
+) -> None:
+    extra = ExtraTrips(IN, ON, 300, 600, 40)
+    quiet = summarise(driven(Conditions(demand_ratio=0.5, extra_trips=(extra,)), tmp_path))
+    assert quiet.vehicles == pytest.approx(0.5 * usual.vehicles + 40, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('base = "small"\n', "it has no name"),
+        ('name = "small"\nbase = "small"\n', "a world small is there already"),
+        ('name = "wet"\nbase = "smal"\n', "did you mean small"),
+        ('name = "wet"\nbase = "dry"\n', "itself a changed world"),
+        ('name = "wet"\nbase = ["small"]\n', "is no world"),
+        ('name = "wet"\nbase = "small"\nconditions = 5\n', "5 is no table"),
+        ('name = "wet"\nbase = "small"\n[conditions]\nfog = 1\n', "fog"),
+        ("name = wet\n", "wet.toml"),
+    ],
+)
+def test_a_description_that_cannot_be_is_refused_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = spec_module.own_library()
+    folder.mkdir(parents=True)
+    (folder / "dry.toml").write_text('name = "dry"\nbase = "small"\n')
+    (folder / "wet.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as refused:
+        find("small")
+    assert said in str(refused.value)
+    assert str(folder / "wet.toml") in refused.value.what
 
 
 def test_a_world_of_ones_own_is_changed_like_those_of_the_library(
@@ -133,12 +202,10 @@ def test_a_world_of_ones_own_is_changed_like_those_of_the_library(
         'name = "wet"\nbase = "small"\n[conditions]\nspeed_ratio = 0.8\n'
         "[conditions.defects]\ndead_detector_ratio = 0.5\n"
     )
-    (folder / "nowhere.toml").write_text('name = "nowhere"\nbase = "not here"\n')
     wet = find("wet")
     assert wet.generated == find("small").generated
     assert wet.conditions.speed_ratio == 0.8
     assert Defects.of_table(wet.conditions.defects).dead_detector_ratio == 0.5
-    assert "nowhere" not in {world.name for world in available()}
 
 
 def test_every_unusual_world_of_the_library_can_be_driven(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -135,3 +135,15 @@ def test_two_changes_that_help_only_together_are_both_left(problem: City) -> Non
     # With one change, neither of the two is worth anything.
     assert touched == {1: set(), 2: {"a", "b"}, 3: {"a", "b", "c"}, 4: {"a", "b", "c"}}
     assert [step.moved_s for step in left[2]] == [CHANGED_S, CHANGED_S]
+
+
+def test_no_candidate_comes_twice_and_no_more_than_asked_for(problem: City) -> None:
+    few = replace(FEW, max_changes=2)
+    found = solve(problem, few)
+    lamps = [
+        tuple(replace(candidate.plans[j], plan_id="") for j in sorted(candidate.plans))
+        for candidate in found
+    ]
+    assert len(found) > 1
+    assert len(set(lamps)) == len(lamps)
+    assert solve(problem, replace(few, max_candidates=1)) == found[:1]

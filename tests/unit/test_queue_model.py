@@ -23,6 +23,7 @@ from traffic_brain.diagnosis.queue_model import (
     street_map,
 )
 from traffic_brain.errors import DataRefused
+from traffic_brain.kernels.queues import PATIENCE_S
 from traffic_brain.model.network import (
     NO_SIGNAL,
     Connection,
@@ -291,13 +292,17 @@ def with_a_sign(*, exit_m: float = LENGTH_M) -> RoadNetwork:
     return replace(city, links=links, connections=tuple(bare), junctions={}, give_ways=(sign,))
 
 
+WIDE = DRIVING._replace(sign_gap_s=6.0)
+"""Wider than any gap in a queue that dissolves."""
+
+
 def unlit(city: StreetMap, ways: list[Way], end_s: int = 600) -> QueueRun:
-    return simulate(city, lamps(city, {}), journeys(city, ways), 0, end_s)
+    return simulate(city, lamps(city, {}), journeys(city, ways), 0, end_s, WIDE)
 
 
 def test_at_a_sign_one_waits_until_the_road_is_free() -> None:
     city = street_map(with_a_sign())
-    road: list[Way] = [(2.5 * i, ("a", "b")) for i in range(40)]
+    road: list[Way] = [(1.6 * i, ("a", "b")) for i in range(40)]
     run = unlit(city, [*road, (5.0, ("c", "d"))])
     last_s = leaves_s(run, city, "a")[-1]
     (left_s,) = leaves_s(run, city, "c")
@@ -311,10 +316,10 @@ def test_at_a_sign_one_waits_until_the_road_is_free() -> None:
 
 def test_at_a_sign_one_uses_a_gap_that_is_long_enough() -> None:
     city = street_map(with_a_sign())
-    road: list[Way] = [(5.0 * i, ("a", "b")) for i in range(40)]
+    road: list[Way] = [(9.0 * i, ("a", "b")) for i in range(40)]
     run = unlit(city, [*road, (5.0, ("c", "d"))])
     (left_s,) = leaves_s(run, city, "c")
-    assert left_s < 5.0 + RUN_S + 5.0
+    assert left_s < 5.0 + RUN_S + 9.0
 
 
 def test_at_a_sign_nobody_waits_for_whom_a_full_street_holds() -> None:
@@ -334,6 +339,19 @@ def test_at_a_sign_nobody_waits_for_whom_a_full_street_holds() -> None:
     run = simulate(streets, lamps(streets, {"J": red}), journeys(streets, ways), 0, 600)
     (left_s,) = leaves_s(run, streets, "c")
     assert left_s == pytest.approx(60.0 + RUN_S)
+
+
+def test_at_a_sign_patience_ends() -> None:
+    """The stream leaves no gap; so nobody waits for ever, not even in a ring."""
+    city = street_map(with_a_sign())
+    road: list[Way] = [(2.2 * i, ("a", "b")) for i in range(400)]
+    run = unlit(city, [*road, (5.0, ("c", "d"))], 1200)
+    (left_s,) = leaves_s(run, city, "c")
+    assert 5.0 + RUN_S + 60.0 < left_s <= 5.0 + RUN_S + PATIENCE_S + 1.0
+    mutual = (GiveWay("c", "d", "a", "b"), GiveWay("a", "b", "c", "d"))
+    ring = street_map(replace(with_a_sign(), give_ways=mutual))
+    both = unlit(ring, [(0.0, ("a", "b")), (0.0, ("c", "d"))])
+    assert both.measures.vehicle_arrived.all()
 
 
 def test_without_a_sign_nobody_waits() -> None:

@@ -9,7 +9,8 @@ queues have lengths, block what lies behind them, and dissolve from the front. W
 stream waits for a gap beyond the stop line, in the middle of the junction, as many as fit there,
 and goes at the latest when the stream's green has ended.
 
-Where there are signs and no lamps, those who give way wait before the junction.
+Where there are signs and no lamps, those who give way wait before the junction, until they lose
+patience.
 
 What it leaves out: changes of lane on the way, speeds that vary, pedestrians in the way of turning
 vehicles.
@@ -27,6 +28,9 @@ OK = 0
 NONE = -1
 RED, PERMITTED, PROTECTED = 0, 1, 2
 NEVER = 1e18
+PATIENCE_S = 180.0
+"""At a sign the head of a lane waits for ever shorter gaps, and then no longer: as SUMO's drivers
+(``--time-to-impatience``). So nobody waits for ever, not even where all wait for one another."""
 
 
 class Streets(NamedTuple):
@@ -590,8 +594,13 @@ def _gives_way(
     t: int,
 ) -> bool:
     """Whether somebody with the right of way is about to cross, and can."""
-    has_lamp = streets.connection_group[connection] != NONE
-    soon_s = at_s + (driving.gap_s if has_lamp else driving.sign_gap_s)
+    gap_s = driving.gap_s
+    if streets.connection_group[connection] == NONE:
+        waited_s = at_s - now.wake_s[streets.connection_lane[connection]]
+        if waited_s >= PATIENCE_S:
+            return False
+        gap_s = driving.sign_gap_s * (1.0 - waited_s / PATIENCE_S)
+    soon_s = at_s + gap_s
     for i in range(streets.foe_start[connection], streets.foe_start[connection + 1]):
         foe = streets.foe[i]
         lane = streets.connection_lane[foe]

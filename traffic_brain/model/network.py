@@ -273,6 +273,13 @@ class RoadNetwork:
         return arrays_of(self)
 
     @cached_property
+    def bare_turns(self) -> frozenset[tuple[str, str]]:
+        """(from link, to link) wherever no lamp tells who goes."""
+        return frozenset(
+            (c.from_link, c.to_link) for c in self.connections if c.junction_id is None
+        )
+
+    @cached_property
     def movements_at(self) -> Mapping[str, tuple[Movement, ...]]:
         """Movements of each junction, in the order of ``movements``."""
         found: dict[str, list[Movement]] = {j: [] for j in self.junctions}

@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from network_data.checks import give_way_problem
 from network_data.city import save_city
 from network_data.conflicts import Foes, conflicts_of, drawn_paths, required_intergreens
 from network_data.importers.gmns.crossings import crossings_of, walks_of
@@ -176,7 +177,7 @@ class _Assembly:
             movements=self._movements(links),
             junctions={s.junction_id: self._junction(s, foes) for s in self.sites},
             crossings=tuple(crossings_of(self.sites, self.roads, self.tables.losses)),
-            give_ways=tuple(self._give_ways(connections)),
+            give_ways=tuple(self._give_ways(links, connections)),
             detectors=tuple(detectors_of(self.tables, self.roads)),
             zones=self.zones,
             plan_windows=tuple(w for site in self.sites for w in site.windows),
@@ -360,16 +361,18 @@ class _Assembly:
 
     # --- conflicts ---
 
-    def _give_ways(self, connections: Sequence[Connection]) -> Iterator[GiveWay]:
+    def _give_ways(
+        self, links: Mapping[str, Link], connections: Sequence[Connection]
+    ) -> Iterator[GiveWay]:
         """Right of way without lamps, as our own files tell it; GMNS has no table for it."""
-        turns = {(c.from_link, c.to_link) for c in connections}
+        bare = {(c.from_link, c.to_link) for c in connections if c.junction_id is None}
         for row in self.tables["opt_give_way"]:
             first = row["first_ib_link_id"], row["first_ob_link_id"]
             found = GiveWay(row["ib_link_id"], row["ob_link_id"], *first)
-            if {found.links[:2], found.links[2:]} <= turns:
-                yield found
+            if problem := give_way_problem(found, links, bare):
+                self.tables.drop(row, problem)
             else:
-                self.tables.drop(row, "of no turn")
+                yield found
 
     def _rules(
         self, links: Mapping[str, Link], connections: Sequence[Connection]

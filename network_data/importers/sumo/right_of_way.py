@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import networkx as nx
+
 from network_data.conflicts import Foes
 from network_data.conflicts import Path as DrivenPath
 from network_data.importers.sumo.source import (
@@ -74,16 +76,21 @@ def right_of_way(source: SumoNet) -> RightOfWay:
 def give_ways(source: SumoNet) -> tuple[GiveWay, ...]:
     """Who lets whom go first at vertices with signs and without lamps.
 
-    Where the right hand goes first, everybody may wait for everybody: there is no order to tell.
+    Where the right hand goes first, and wherever turns wait for each other in a ring, there is no
+    order to tell.
     """
-    found = {
-        GiveWay(a.from_edge, a.to_edge, b.from_edge, b.to_edge)
+    graph: nx.DiGraph[tuple[str, str]] = nx.DiGraph()
+    graph.add_edges_from(
+        ((a.from_edge, a.to_edge), (b.from_edge, b.to_edge))
         for node in source.nodes.values()
         if node.kind in _WITH_SIGNS
         for a, b in _in_turn(node, source)
         if a.from_edge != b.from_edge and _is_driven(a, source) and _is_driven(b, source)
+    )
+    ring_of = {
+        turn: n for n, ring in enumerate(nx.strongly_connected_components(graph)) for turn in ring
     }
-    return tuple(sorted(found, key=lambda row: row.links))
+    return tuple(GiveWay(*a, *b) for a, b in sorted(graph.edges) if ring_of[a] != ring_of[b])
 
 
 def _in_turn(node: NetNode, source: SumoNet) -> Iterator[tuple[NetConnection, NetConnection]]:

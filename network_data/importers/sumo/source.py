@@ -273,7 +273,7 @@ class _Draft:
             length_m=fields.number("length", 0.0, LARGEST_M),
             width_m=fields.number("width", 0.0, FASTEST_MPS, SUMO_LANE_WIDTH_M),
             shape=fields.points("shape"),
-            cars=_open_to_cars(element.get("allow"), element.get("disallow")),
+            cars=open_to_cars(element.get("allow"), element.get("disallow")),
             rails=bool(allowed) and allowed <= _ON_RAILS,
         )
         kind = edge_kind.replace("edge", "lane")
@@ -471,7 +471,8 @@ def _in_order(lanes: list[NetLane], function: str) -> tuple[NetLane, ...]:
     return tuple(replace(lane, idx=idx) for idx, lane in enumerate(lanes))
 
 
-def _open_to_cars(allow: str | None, disallow: str | None) -> bool:
+def open_to_cars(allow: str | None, disallow: str | None) -> bool:
+    """Whether a lane with these permissions is one that cars drive on."""
     if allow:
         return bool({"all", "passenger"} & set(allow.split()))
     return not {"all", "passenger"} & set((disallow or "").split())

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 from network_data.checks import give_ways_are_of_turns
 from network_data.city import load_city, save_city
 from network_data.importers import import_any
+from network_data.importers.gmns import read_network
+from network_data.loss_report import LossReport
 from network_data.sumo_tools import run_tool
+from network_data.writers.gmns import write_gmns
 from traffic_brain.model.network import GiveWay, RoadNetwork
 
 NODES = """<nodes>
@@ -63,12 +67,32 @@ def test_a_folder_from_before_has_none(tmp_path: Path) -> None:
     assert load_city(tmp_path / "city") == replace(network, give_ways=())
 
 
-def test_a_turn_that_is_not_there_is_told(tmp_path: Path) -> None:
-    network = imported(tmp_path, "priority")
-    wrong = replace(network, give_ways=(GiveWay("sm", "me", "wm", "nowhere"),))
-    assert list(give_ways_are_of_turns(wrong)) == [
-        ("turn sm → me", "needs turn wm → nowhere, not there")
-    ]
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (GiveWay("sm", "me", "wm", "nowhere"), "needs turn wm → nowhere without a lamp, not there"),
+        (GiveWay("sm", "me", "sm", "me"), "gives way to itself"),
+    ],
+)
+def test_a_row_that_cannot_be_is_told(tmp_path: Path, row: GiveWay, said: str) -> None:
+    network = replace(imported(tmp_path, "priority"), give_ways=(row,))
+    assert list(give_ways_are_of_turns(network)) == [("turn sm → me", said)]
+    gmns, losses = tmp_path / "gmns", LossReport()
+    gmns.mkdir()
+    write_gmns(network, gmns, losses)
+    assert read_network(gmns, LossReport()).give_ways == ()
+
+
+def test_turns_that_wait_for_each_other_in_a_ring_have_no_order(tmp_path: Path) -> None:
+    options = ["--rand", "--rand.iterations", "60", "--default-junction-type", "priority"]
+    run_tool("netgenerate", [*options, "--seed", "3", "-o", "n.net.xml"], folder=tmp_path)
+    city = tmp_path / "city"
+    city.mkdir()
+    import_any(tmp_path / "n.net.xml", [], city)
+    network = load_city(city)
+    graph = nx.DiGraph((row.links[:2], row.links[2:]) for row in network.give_ways)
+    assert graph.number_of_edges() > 50
+    assert nx.is_directed_acyclic_graph(graph)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

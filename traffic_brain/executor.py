@@ -52,7 +52,7 @@ def run_all(function: Callable[[T], R], tasks: Sequence[T], engine: Engine = HER
     Raises:
         ConfigurationError: the cluster does not answer, or Dask is not installed.
         TrafficBrainError: a task ended its process `ATTEMPTS` times.
-        Exception: whatever ``function`` raises.
+        Exception: whatever ``function`` raises, when it is its task's turn.
     """
     if engine.cluster is not None:
         return _on_cluster(function, tasks, engine.cluster)
@@ -66,7 +66,7 @@ def _on_processes(function: Callable[[T], R], tasks: Sequence[T], workers: int) 
     waiting = deque(range(len(tasks)))
     attempts = [0] * len(tasks)
     running: dict[Future[R], int] = {}
-    done: dict[int, R] = {}
+    done: dict[int, Future[R]] = {}
     pool = _pool(function, workers)
     try:
         for wanted in range(len(tasks)):
@@ -91,7 +91,7 @@ def _on_processes(function: Callable[[T], R], tasks: Sequence[T], workers: int) 
                     _refuse_deadly(lost, attempts)
                     waiting.extendleft(sorted(lost, reverse=True))
                     pool = _pool(function, workers)
-            yield done.pop(wanted)
+            yield done.pop(wanted).result()  # an error too comes when it is its turn
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -122,15 +122,17 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _take(finished: set[Future[R]], running: dict[Future[R], int], done: dict[int, R]) -> list[int]:
+def _take(
+    finished: set[Future[R]], running: dict[Future[R], int], done: dict[int, Future[R]]
+) -> list[int]:
     """Move what is finished to ``done``; returns the tasks whose process died."""
     lost = []
     for future in finished:
         task = running.pop(future)
-        try:
-            done[task] = future.result()
-        except BrokenProcessPool:
+        if isinstance(future.exception(), BrokenProcessPool):
             lost.append(task)
+        else:
+            done[task] = future
     return lost
 
 

@@ -62,9 +62,16 @@ def test_a_worker_that_dies_while_nobody_looks_is_replaced(tmp_path: Path) -> No
 @pytest.mark.parametrize("workers", [1, 2])
 def test_an_error_of_a_task_is_the_caller_s(workers: int) -> None:
     results = run_all(work.refuse, range(4), Engine(workers))
-    assert next(results) == 0
+    assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="not liked"):
         list(results)
+
+
+def test_an_error_waits_for_its_turn() -> None:
+    results = run_all(work.refuse_early, range(2), Engine(2))
+    assert next(results) == 0
+    with pytest.raises(ValueError, match="not liked"):
+        next(results)
 
 
 def test_a_task_whose_process_died_is_done_again(tmp_path: Path) -> None:

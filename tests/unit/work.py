@@ -18,6 +18,14 @@ def squared_late(number: int) -> int:
     return number * number
 
 
+def refuse_early(number: int) -> int:
+    """The last refuses while the first is still at work."""
+    if number:
+        raise ValueError("the second is not liked")
+    time.sleep(0.5)
+    return number
+
+
 def refuse(number: int) -> int:
     if number == 2:
         raise ValueError("the second is not liked")

@@ -7,7 +7,7 @@ pair comes in two versions: nothing was changed, or the group's plans were worse
 change took about 10 % of its delay away (measured without error: the vehicles of the days after
 under both plans). Two groups of a city, far from each other, share their days.
 
-    python -m benchmarks.effect [--pairs 200] [--days 5 --days 10] [--seed 6000] [--json FILE]
+    python -m benchmarks.effect [--pairs 200] [--days 10 --days 20] [--seed 6000] [--json FILE]
 
 The constants of ``traffic_brain.diagnosis.effect.inference`` were chosen looking at seeds 1 and
 5000; report other seeds. Cities, weather, drift, groups and errors all follow from the seed.
@@ -45,8 +45,8 @@ from traffic_brain.diagnosis.effect.evaluate import evaluate
 from traffic_brain.diagnosis.effect.units import catchments, neighbours
 from traffic_brain.model.signals import SignalPlan
 
-DAYS = (3, 5, 10)
-"""On each side; two working weeks are what before/after studies usually take."""
+DAYS = (5, 10, 20)
+"""On each side; before/after studies usually take two to four working weeks."""
 CITIES, JUNCTIONS, CASES = 3, 48, 7
 LEVELS = (0.6, 0.8)
 """Demand of the cities, by that on file: from the first to the second."""
@@ -55,7 +55,7 @@ GROUP = (5, 10)
 """Junctions of a group, at least and at most."""
 TARGET, NEAR_TARGET = -0.10, 0.015
 TRIALS, HALVINGS, TRIAL_DAYS = 30, 5, 2
-FIRST_MONDAY, WEEKS_LATER = date(2026, 3, 2), 3
+FIRST_MONDAY, WEEKS_LATER = date(2026, 3, 2), 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ kept in ``--out``: a run that was stopped goes on, and ``--table`` prints what t
 WORLD is a name or the path of a .sumocfg; without one: all RESCO maps and Bologna. Of a candidate
 that is clearly worse on its first three days in the world, no more are driven, and unsafe timing is
 not driven at all: there, the rules are the truth. The check's ``sure_gain_ratio`` was chosen
-looking at seeds 1 and 2; report others.
+looking at seeds 1 to 3; report others.
 """
 
 from __future__ import annotations

@@ -103,22 +103,42 @@ class Driven:
 def write_ours(map_: Map, contender: str, search_: Search, store: Store, folder: Path) -> Path:
     """The plans of ``ours fixed|actuated, protections kept|freed`` as programs for SUMO."""
     form, kind = contender.removeprefix("ours ").split(", ")
-    found = our_plans(map_, kind, search_, store)
-    plans = {p.junction_id: p for p in plans_from_dict({"plans": found["plans"]})}
     path = folder / f"{contender.replace(' ', '-').replace(',', '')}.add.xml"
     if form == "fixed":
-        return peers.fixed(plans, path)
+        return peers.fixed(_plans(map_, kind, search_, store), path)
     driven = Driven(map_, store)
+    # Who may free protections may leave them, too.
+    kinds = KEPT_AND_FREED[: 1 + KEPT_AND_FREED.index(kind)]
+    found = [_adapted(map_, kind, search_, driven) for kind in kinds]
+
+    def total_s(one: tuple[Plans, Adaptation]) -> float:
+        return sum(driven.delay_s(one[0], day, one[1]) for day in range(driven.days))
+
+    plans, how = min(found, key=total_s)
+    return how.write(plans, path)
+
+
+def _plans(map_: Map, kind: str, search_: Search, store: Store) -> Plans:
+    found = our_plans(map_, kind, search_, store)
+    return {p.junction_id: p for p in plans_from_dict({"plans": found["plans"]})}
+
+
+def _adapted(map_: Map, kind: str, search_: Search, driven: Driven) -> tuple[Plans, Adaptation]:
+    """Stages that adapt, searched for near the fixed ones of a kind."""
     params = replace(search_.params, free_protections=kind == "freed")
 
     def delay_s(plans: Plans, how: Adaptation, day: int) -> float:
         return driven.delay_s(plans, day, how)
 
-    area = city_of(map_, OptimizeParams(), search_.seed).area()
-    chosen, how = adapted(
-        area, plans, params.of_model, delay_s, RECORDED, tries=params.tries, seed=search_.seed
+    return adapted(
+        city_of(map_, OptimizeParams(), search_.seed).area(),
+        _plans(map_, kind, search_, driven.store),
+        params.of_model,
+        delay_s,
+        RECORDED,
+        tries=params.tries,
+        seed=search_.seed,
     )
-    return how.write(chosen, path)
 
 
 def our_plans(map_: Map, kind: str, search_: Search, store: Store) -> Figures:
@@ -140,9 +160,7 @@ def _searched(map_: Map, kind: str, search_: Search, store: Store) -> Figures:
     candidates: list[Plans] = [candidate.plans for candidate in solve(city, recipe)]
     params = search_.params
     if kind == "freed":
-        kept = our_plans(map_, "protections kept", search_, store)
-        known = {p.junction_id: p for p in plans_from_dict({"plans": kept["plans"]})}
-        candidates = [known, *candidates]
+        candidates = [_plans(map_, "protections kept", search_, store), *candidates]
         params = replace(params, free_protections=True)
     found = search(city.area(), candidates, Driven(map_, store), params, search_.seed)
     return {

@@ -42,6 +42,10 @@ BELIEVABLE_RELATIVE_SD = 0.05
 """Error of turns between two sightings elsewhere."""
 STAY_RATIO = 0.03
 """Share of a link's vehicles that begin or end on it, inside the city."""
+FOLLOWED_RELATIVE_SD, UNFOLLOWED_RELATIVE_SD = 0.1, 0.03
+"""Error of a turn between two cameras: of those that both read, and of the traffic that only one of
+the two can have read: a plate misread at one of them makes two vehicles of one."""
+LEAST_FOLLOWED_VEH = 3.0
 LEAST_SD_VEH = 2.0
 BOUND_ROUNDS = 2
 RARE_FREEDOM = 1.0
@@ -68,6 +72,8 @@ class Sightings:
     """Probe vehicles of every link; empty: there is no such feed."""
     turns: Mapping[Pair, float]
     """Vehicles seen on both sides of a turn."""
+    read_ratio: float = 1.0
+    """Share of the passing vehicles that a working camera reads."""
 
 
 def balanced_flows(
@@ -93,6 +99,7 @@ def balanced_flows(
         if link_id not in system.sink:
             continue
         system.add(system.carried(link_id), seen, LEAST_SD_VEH + CAMERA_RELATIVE_SD * seen)
+    _follow_between_cameras(system, sightings)
     found = system.solve()
     flows = system.by_turn(found)
     seen_totals = _by_first_link(sightings.turns)
@@ -106,6 +113,23 @@ def balanced_flows(
         found = system.solve() if below else found
         flows = system.by_turn(found)
     return Balance(flows, system.by_turn(system.errors(found)))
+
+
+def _follow_between_cameras(system: _Equations, sightings: Sightings) -> None:
+    """A turn with a camera on both links is read whole, less what either camera misses.
+
+    Elsewhere those that were seen turning are only the least that can have turned; and where hardly
+    anybody was followed, clocks or plates of the two may not agree.
+    """
+    for pair, seen in sightings.turns.items():
+        if seen < LEAST_FOLLOWED_VEH or pair not in system.turn:
+            continue
+        if not all(link in sightings.cameras for link in pair):
+            continue
+        veh = seen / sightings.read_ratio**2
+        carried = min(sightings.cameras[link] for link in pair)
+        error = FOLLOWED_RELATIVE_SD * veh + UNFOLLOWED_RELATIVE_SD * carried
+        system.add({system.turn[pair]: 1.0}, veh, LEAST_SD_VEH + error)
 
 
 def turns_of(network: RoadNetwork) -> dict[Pair, Turn]:

@@ -312,6 +312,7 @@ def _sightings(
         cameras={str(k): float(n) / share for k, n in read.items()},
         probes=probe_flow(feeds.internet, network),
         turns=turns_seen([*seen, *(trip for _, trip in buses)]),
+        read_ratio=share,
     )
 
 

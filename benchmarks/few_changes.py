@@ -55,7 +55,7 @@ def measure(world: RecordedCity, changes: Sequence[int], days: int) -> list[Chan
     asked = Question(
         world.network, world.city, (world.state,), world.plans, world.seed, CheckParams()
     )
-    found = [Changed("", 0, 0, world.delays_s((), days))]
+    found = [Changed("", 0, 0, world.delays_s((), days, same_trips=True))]
     with (
         tempfile.TemporaryDirectory(prefix="few-changes-") as name,
         rebuilt_city(asked, Path(name), world.folder / "few-runs") as rebuilt,
@@ -78,7 +78,9 @@ def _driven(world: RecordedCity, made: Candidate, days: int) -> Changed:
     changed = changed_junctions(made, world.problem.problems)
     plans = [made.plans[junction_id] for junction_id in changed]
     moved = int(str(front(made.steps)[-1]["moved_s"])) if made.steps else None
-    return Changed(made.candidate_id, len(changed), moved, world.delays_s(plans, days))
+    return Changed(
+        made.candidate_id, len(changed), moved, world.delays_s(plans, days, same_trips=True)
+    )
 
 
 def table(found: Sequence[Changed]) -> Iterator[str]:

@@ -70,9 +70,9 @@ def measure(world: RecordedCity, days: int) -> Loss:
             from_feeds = _best(world.problem, rebuilt)
     return Loss(
         world.spec.name,
-        world.delays_s((), days),
-        world.delays_s(from_truth, days),
-        world.delays_s(from_feeds, days),
+        world.delays_s((), days, same_trips=True),
+        world.delays_s(from_truth, days, same_trips=True),
+        world.delays_s(from_feeds, days, same_trips=True),
     )
 
 

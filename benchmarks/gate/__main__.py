@@ -2,8 +2,11 @@
 
 Each world is recorded once and handed to the engine; candidates are made from the optimiser's
 plans and from those in service (see ``benchmarks.gate.plans``); each alone goes through the whole
-check, and is then driven in the world itself, on days that no stage has seen. What is finished is
-kept in ``--out``: a run that was stopped goes on, and ``--table`` prints what there is.
+check, and is then driven in the world itself, on days that no stage has seen. Each of them has
+trips of its own, drawn from the recorded ones with replacement and up to two minutes off: no city's
+tomorrow is its today to the second. Beside that stands what the world says when it is, and only
+drivers and chance are others. What is finished is kept in ``--out``: a run that was stopped goes
+on, and ``--table`` prints what there is.
 
     python -m benchmarks.gate [WORLD ...] --out DIR [--count 14] [--seed 1] [--true-days 8]
                               [--json FILE] [--table]
@@ -52,6 +55,9 @@ class Outcome:
     decision: str
     reason: str
     true_changes: tuple[float, ...]
+    """By day, each with trips of its own."""
+    same_trips_changes: tuple[float, ...] = ()
+    """By day, all with the recorded trips."""
     """(proposed - in service) / in service on each day of the world; empty if it cannot run."""
 
     @property
@@ -65,6 +71,11 @@ class Outcome:
         return float(np.median(self.true_changes)) if self.true_changes else float("nan")
 
     @property
+    def same_trips_ratio(self) -> float:
+        """Mean over the days with the recorded trips."""
+        return float(np.mean(self.same_trips_changes)) if self.same_trips_changes else float("nan")
+
+    @property
     def passed(self) -> bool:
         return self.decision == "DEPLOY"
 
@@ -75,9 +86,12 @@ def judged(world: RecordedCity, made: Made, true_days: int, seed: int) -> Outcom
     if path.is_file():
         return _outcome(path)
     decision, reason = _decision(world, made, seed)
-    changes = [] if made.how.startswith(UNSAFE) else _truth(world, made, true_days)
+    truths: list[list[float]] = [[], []]
+    if not made.how.startswith(UNSAFE):
+        truths = [_truth(world, made, true_days, same_trips=same) for same in (False, True)]
     outcome = Outcome(
-        world.spec.name, made.name, made.kind, made.how, decision, reason, tuple(changes)
+        *(world.spec.name, made.name, made.kind, made.how, decision, reason),
+        *(tuple(changes) for changes in truths),
     )
     path.parent.mkdir(exist_ok=True)
     path.write_text(to_json(asdict(outcome)), encoding="utf-8")
@@ -86,7 +100,8 @@ def judged(world: RecordedCity, made: Made, true_days: int, seed: int) -> Outcom
 
 def _outcome(path: Path) -> Outcome:
     document = read_json(path)
-    return Outcome(**{**document, "true_changes": tuple(document["true_changes"])})
+    truths = {name: tuple(document[name]) for name in ("true_changes", "same_trips_changes")}
+    return Outcome(**{**document, **truths})
 
 
 def _decision(world: RecordedCity, made: Made, seed: int) -> tuple[str, str]:
@@ -113,13 +128,13 @@ def _decision(world: RecordedCity, made: Made, seed: int) -> tuple[str, str]:
     return verdict["decision"], verdict["reason"]
 
 
-def _truth(world: RecordedCity, made: Made, true_days: int) -> list[float]:
+def _truth(world: RecordedCity, made: Made, true_days: int, *, same_trips: bool) -> list[float]:
     """The change in the world on each day; none where SUMO cannot run the plans."""
     changes: list[float] = []
     for days in (FIRST_DAYS, true_days):
-        before = world.delays_s((), days)
+        before = world.delays_s((), days, same_trips=same_trips)
         try:
-            after = world.delays_s(made.plans, days)
+            after = world.delays_s(made.plans, days, same_trips=same_trips)
         except SimulationError:
             break
         changes = [b / a - 1 for a, b in zip(before, after, strict=True)]
@@ -149,6 +164,8 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield ""
     yield f"passed and truly better in the world: {len(better)} of {len(passed)} (asked 97 %)"
     yield f"  … on the median day: {len(usually)} of {len(passed)}"
+    same = [o for o in passed if o.same_trips_ratio < 0]
+    yield f"  … were the trips of all days those of the recorded one: {len(same)} of {len(passed)}"
     yield (
         f"truly 10 % better or more, and passed: {sum(o.passed for o in much)} of {len(much)}"
         " (asked 80 %; sabotaged ones apart)"
@@ -161,7 +178,8 @@ def table(outcomes: Sequence[Outcome]) -> Iterator[str]:
             word = "WRONG " if wrong else "missed"
             yield (
                 f"  {word} {o.world} {o.name} ({o.how}): {o.decision}, in the world"
-                f" {o.true_change_ratio:+.1%}, median {o.true_median_ratio:+.1%}; {o.reason}"
+                f" {o.true_change_ratio:+.1%}, median {o.true_median_ratio:+.1%}, with the same"
+                f" trips {o.same_trips_ratio:+.1%}; {o.reason}"
             )
 
 
@@ -190,7 +208,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             o = judged(world, made, options.true_days, options.seed)
             print(
                 f"{o.world} {o.name} ({o.how}): {o.decision}, in the world"
-                f" {o.true_change_ratio:+.1%} on {len(o.true_changes)} days;"
+                f" {o.true_change_ratio:+.1%} on {len(o.true_changes)} days"
+                f" ({o.same_trips_ratio:+.1%} with the same trips);"
                 f" {o.reason} ({time.monotonic() - started:.0f} s)",
                 flush=True,
             )

@@ -11,6 +11,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+from benchmarks.other_days import redraw
 from network_data.city import load_city
 from network_data.importers import import_any
 from optimizers.params import OptimizeParams
@@ -20,10 +21,11 @@ from sim_scenarios.conditions import ORDINARY
 from sim_scenarios.outputs import summarise
 from sim_scenarios.programs import write_programs
 from sim_scenarios.run import RunRequest, run
-from sim_scenarios.scenario import prepare
+from sim_scenarios.scenario import PreparedScenario, prepare
 from sim_scenarios.spec import ScenarioSpec
 from sim_scenarios.world import record
 from traffic_brain.diagnosis.diagnose import diagnose
+from traffic_brain.errors import DataRefused
 from traffic_brain.fusion.fuse import fuse
 from traffic_brain.model.documents import plans_to_json
 from traffic_brain.model.network import RoadNetwork
@@ -120,13 +122,17 @@ class RecordedCity:
         folders = self.city, self.state, self.diagnosis
         return read_problem(*folders, OptimizeParams(), self.seed)
 
-    def delays_s(self, plans: Sequence[SignalPlan], count: int) -> list[float]:
+    def delays_s(
+        self, plans: Sequence[SignalPlan], count: int, *, same_trips: bool = False
+    ) -> list[float]:
         """Delay per vehicle in the world under plans, on its first ``count`` days; remembered.
 
-        Without plans, those in service run.
+        Without plans, those in service run. A day has trips of its own, drawn from those of the
+        recorded day; with ``same_trips`` it has the same ones to the second, and so have all days
+        of a world whose demand is told in streams.
         """
         name = content_of(plans) if plans else "in-service"
-        path = self.folder / "days" / f"{name}.json"
+        path = self.folder / ("days-same-trips" if same_trips else "days") / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         known: list[float] = json.loads(path.read_text("utf-8")) if path.is_file() else []
         if len(known) < count:
@@ -137,8 +143,19 @@ class RecordedCity:
             programs = (write_programs(plans, work / "plans.add.xml"),) if plans else ()
             for number in range(len(known), count):
                 seed = FIRST_TRUE_SEED + number
-                result = run(RunRequest(world, seed, work / str(number), additional=programs))
+                day = world if same_trips else _other_day(world, work / f"day-{number}", seed)
+                result = run(RunRequest(day, seed, work / str(number), additional=programs))
                 known.append(summarise(result).delay_s_per_veh)
                 path.write_text(json.dumps(known), encoding="utf-8")
             shutil.rmtree(work)
         return known[:count]
+
+
+def _other_day(world: PreparedScenario, folder: Path, seed: int) -> PreparedScenario:
+    """The world with other trips; as it is where no trip is told by itself."""
+    configuration = folder / "world.sumocfg"
+    try:
+        redraw(world, configuration, seed)
+    except DataRefused:
+        return world
+    return replace(world, sumocfg=configuration)

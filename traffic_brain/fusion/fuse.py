@@ -36,6 +36,7 @@ from traffic_brain.fusion.buses import bus_trips, without_buses
 from traffic_brain.fusion.counters import Detectors, counters, dark_bins, live_detectors
 from traffic_brain.fusion.flow_balance import Sightings, balanced_flows
 from traffic_brain.fusion.gaps import camera_gaps
+from traffic_brain.fusion.green_order import green_order
 from traffic_brain.fusion.levels import class_of, level
 from traffic_brain.fusion.link_features import Traffic
 from traffic_brain.fusion.link_state import (
@@ -200,6 +201,7 @@ def fuse(
         Traffic(plans, balance.veh, window.hours),
         widening_by(first, network, gaps),
     )
+    finder.look_again(state, green_order(feeds.police.passes, network, plans))
     weighted = reconstruct(seen, buses, finder, balance.veh, counted, feeds.police, window)
     progress(0.9, "writing the state")
     unheard = silent_bins(list(feeds.times_s.values()), window)
@@ -208,8 +210,10 @@ def fuse(
     _write_sources(out, network, state)
     write_sightings(out, seen, seed)
     vehicles = _write_trips(out, weighted, window, seed)
-    demand = movement_demand(network, window, weighted, counted, balance, state, uncounted)
-    pq.write_table(demand, out / "movement_demand.parquet")
+    pq.write_table(
+        movement_demand(network, window, weighted, counted, balance, state, uncounted),
+        out / "movement_demand.parquet",
+    )
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
     write_signals(out, network, signals)
     findings = [*feeds.findings, *health.findings, *timing_findings(signals)]

@@ -24,6 +24,7 @@ from scipy.sparse.csgraph import dijkstra
 
 from traffic_brain.feeds.checkpoint import CheckpointDay
 from traffic_brain.fusion.flow_balance import turns_at_edge, turns_of
+from traffic_brain.fusion.green_order import GreenOrder
 from traffic_brain.fusion.link_state import LinkState
 from traffic_brain.model.network import RoadNetwork, Turn
 
@@ -86,6 +87,7 @@ class RouteFinder:
         self.network = network
         self.cameras = cameras
         self._state = state
+        self._order = GreenOrder.unknown()
         self._rng = np.random.default_rng(seed)
         self._turns = turns_of(network)
         self._turns_at_edge = turns_at_edge(self._turns)
@@ -145,6 +147,17 @@ class RouteFinder:
         """Observed travel time of a link for a vehicle that leaves it about ``at_s``."""
         bin_idx = int(self._state.window.bin_idx(np.array([at_s]))[0])
         return float(self._state.travel_time_s[self.network.link_idx[link_id], bin_idx])
+
+    def came_s(self, link_id: str, left_s: float) -> float:
+        """When a vehicle entered a link that it left at ``left_s``, by its order in the green."""
+        took_s = self.travel_s(link_id, left_s)
+        link = self.network.links[link_id]
+        lost_s = max(took_s - link.length_m / link.free_flow_speed_mps, 0.0)
+        return left_s - took_s + (1.0 - self._order.loss_factor(link_id, left_s)) * lost_s
+
+    def look_again(self, state: LinkState, order: GreenOrder) -> None:
+        """Take travel times from a state that more sources have told of, and queues in order."""
+        self._state, self._order = state, order
 
     def learn(self, flows: Mapping[tuple[str, str], float], trips: Iterable[Trip]) -> None:
         """Weights of the walks: how many vehicles made each turn unseen by cameras.
@@ -345,7 +358,7 @@ def extend(trip: Trip, finder: RouteFinder) -> Trip:
     after = finder.walk(trip.links[-1], forward=True, taken=(*before, *trip.links))
     exits = list(trip.exit_s)
     for link in (([*before, trip.links[0]])[1:])[::-1]:
-        exits.insert(0, exits[0] - finder.travel_s(link, exits[0]))
+        exits.insert(0, finder.came_s(link, exits[0]))
     for link in after:
         exits.append(exits[-1] + finder.travel_s(link, exits[-1]))
     return Trip(
@@ -357,7 +370,7 @@ def extend(trip: Trip, finder: RouteFinder) -> Trip:
 
 def depart_s(trip: Trip, finder: RouteFinder) -> float:
     """When the trip entered its first link."""
-    return trip.exit_s[0] - finder.travel_s(trip.links[0], trip.exit_s[0])
+    return finder.came_s(trip.links[0], trip.exit_s[0])
 
 
 def traversals(trips: Iterable[Trip], finder: RouteFinder, max_links: int = 6) -> pd.DataFrame:

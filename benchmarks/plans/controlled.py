@@ -12,13 +12,14 @@ import inspect
 import socket
 import sys
 import threading
-from collections.abc import Collection, Mapping
+import traceback
+from collections.abc import Callable, Collection, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from benchmarks.plans.maps import Map
 from sim_scenarios.run import RunRequest, RunResult, run
@@ -26,6 +27,7 @@ from traffic_brain.errors import ConfigurationError, SimulationError
 from traffic_brain.model.network import RoadNetwork
 
 YELLOW_S = 3
+T = TypeVar("T")
 
 Junctions = Mapping[str, tuple[str, ...]]
 """Signalised junctions with stages in file: id -> picture (SUMO's letters) of each stage."""
@@ -104,7 +106,13 @@ def run_controlled(map_: Map, controller: Controller, request: RunRequest) -> Ru
         SimulationError: SUMO failed.
     """
     pictures = {j: tuple(s.picture for s in plan.stages) for j, plan in map_.in_service.items()}
-    lanes = sorted(controller.start(map_.network, pictures))
+    asked = _asked(controller, lambda: controller.start(map_.network, pictures))
+    if not isinstance(asked, Collection) or isinstance(asked, str):
+        raise _fault(controller, f"start returned {asked!r}, no collection of lanes")
+    lanes = sorted(asked)
+    known = {f"{k}_{n}" for k, link in map_.network.links.items() for n in range(link.lane_count)}
+    if unknown := [lane for lane in lanes if lane not in known]:
+        raise _fault(controller, f"start asks for {unknown[0]!r}, no lane of this map")
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
@@ -154,7 +162,8 @@ def _control(
             if told or not lanes:  # before the first step nothing is told
                 vehicles = {lane: int(told[lane][count]) for lane in lanes}
                 still = {lane: int(told[lane][standing]) for lane in lanes}
-                wanted |= controller.choose(Seen(now_s, vehicles, still, dict(shown)))
+                seen = Seen(now_s, vehicles, still, dict(shown))
+                wanted |= _chosen(controller, seen, pictures)
             changed = [j for j in pictures if wanted[j] != shown[j]]
             for j in changed:
                 show(j, _between(pictures[j][shown[j]], pictures[j][wanted[j]]))
@@ -167,6 +176,36 @@ def _control(
             connection.simulationStep(float(min(now_s, end_s)))
     finally:
         connection.close()
+
+
+def _chosen(controller: Controller, seen: Seen, pictures: Junctions) -> Mapping[str, int]:
+    chosen = _asked(controller, lambda: controller.choose(seen))
+    if not isinstance(chosen, Mapping):
+        raise _fault(controller, f"choose returned {chosen!r}, no stage by junction")
+    for junction_id, stage in chosen.items():
+        stages = range(len(pictures.get(junction_id, ())))
+        if stage not in stages:
+            told = f"choose wants stage {stage!r} of {junction_id!r}, which has {len(stages)}"
+            raise _fault(controller, f"{told}, counted from 0")
+    return chosen
+
+
+def _asked(controller: Controller, question: Callable[[], T]) -> T:
+    """What a controller answers; whatever goes wrong in it is told as its fault."""
+    try:
+        return question()
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        told = f"{type(error).__name__}: {error} (line {last.lineno} of {Path(last.filename).name})"
+        raise _fault(controller, told) from error
+
+
+def _fault(controller: Controller, told: str) -> ConfigurationError:
+    kind = type(controller)
+    return ConfigurationError(
+        f"controller {kind.__module__}:{kind.__qualname__}: {told}",
+        "mend it; docs/researchers.md tells what it is given and returns",
+    )
 
 
 def _between(shown: str, wanted: str) -> str:

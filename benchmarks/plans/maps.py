@@ -15,6 +15,7 @@ from sim_scenarios.run import RunRequest, run
 from sim_scenarios.scenario import PreparedScenario, prepare
 from sim_scenarios.spec import find
 from traffic_brain.diagnosis.queue_model import Way
+from traffic_brain.errors import ConfigurationError
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import silent
@@ -57,7 +58,11 @@ class Map:
 
 
 def read_map(name: str, folder: Path) -> Map:
-    """Prepare a world, named or a path of a .sumocfg, without teleports."""
+    """Prepare a world, named or a path of a .sumocfg, without teleports.
+
+    Raises:
+        ConfigurationError: no signal of it runs a fixed plan.
+    """
     world = prepare(replace(find(name), time_to_teleport_s=-1), folder / "world")
     net, additional = world.network_sources()
     city = folder / "city"
@@ -69,6 +74,11 @@ def read_map(name: str, folder: Path) -> Map:
         for junction_id, junction in network.junctions.items()
         if junction.plan_in_service is not None
     }
+    if not in_service:
+        raise ConfigurationError(
+            f"no signal of {world.name} runs a fixed plan that could be read: nothing to compare",
+            "choose another map: traffic-brain scenarios lists them",
+        )
     digest = hashlib.sha256()
     for path in world.source_files:
         digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -27,7 +27,9 @@ def test_a_world_of_ones_own(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     sumocfg = build(GeneratedCity(duration_s=300), tmp_path / "town")
-    told = ["scenarios", "add", "my-town", str(sumocfg), "--title-zh", "我的城市", "--end", "240"]
+    monkeypatch.chdir(tmp_path)
+    here = str(sumocfg.relative_to(tmp_path))
+    told = ["scenarios", "add", "my-town", here, "--title-zh", "我的城市", "--end", "240"]
     assert main(told) == 0
     description = tmp_path / "settings" / "traffic-brain" / "scenarios" / "my-town.toml"
     assert str(description) in capsys.readouterr().out

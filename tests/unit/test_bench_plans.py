@@ -20,6 +20,7 @@ from sim_scenarios.outputs import summarise
 from sim_scenarios.run import RunRequest
 from tests.unit.short_night import ShortNight
 from traffic_brain.cli import main
+from traffic_brain.errors import ConfigurationError
 
 
 def test_a_run_is_made_once(tmp_path: Path) -> None:
@@ -137,3 +138,41 @@ def test_what_is_no_controller(name: str, told: str, capsys: pytest.CaptureFixtu
     assert main(["bench", "plans", "--controller", name, "--out", "never-made"]) == 3
     assert told in capsys.readouterr().err
     assert not Path("never-made").exists()
+
+
+@pytest.mark.parametrize(
+    ("lanes", "chosen", "told"),
+    [
+        (None, {}, "start returned None"),
+        ({"nowhere_0"}, {}, "'nowhere_0', no lane of this map"),
+        (set(), None, "choose returned None"),
+        (set(), {"J": 99}, "stage 99 of 'J'"),
+        (set(), {"no junction": 0}, "stage 0 of 'no junction', which has 0"),
+        (set(), ZeroDivisionError("by nought"), "ZeroDivisionError: by nought (line "),
+    ],
+)
+def test_a_fault_of_a_controller_is_told_as_its_own(
+    lanes: object, chosen: object, told: str, tmp_path: Path
+) -> None:
+    class Faulty:
+        decision_s = 10
+
+        def start(self, network: object, junctions: object) -> object:
+            return lanes
+
+        def choose(self, seen: object) -> object:
+            if isinstance(chosen, Exception):
+                raise chosen
+            return {next(iter(city.in_service)): 99} if chosen == {"J": 99} else chosen
+
+    city = read_map("small", tmp_path)
+    request = RunRequest(replace(city.world, end_s=city.world.begin_s + 60), 1, tmp_path / "run")
+    with pytest.raises(ConfigurationError) as error:
+        run_controlled(city, Faulty(), request)  # type: ignore[arg-type]
+    assert told.replace("'J'", repr(next(iter(city.in_service)))) in str(error.value)
+    assert "Faulty" in str(error.value)
+
+
+def test_a_map_without_fixed_plans_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no signal of crossing runs a fixed plan"):
+        read_map("crossing", tmp_path)

@@ -42,7 +42,7 @@ def command(
     as_json: bool,
     **told: str | int | Path | None,
 ) -> None:
-    r"""The whole loop, from a day of feeds to the page.
+    """The whole loop, from a day of feeds to the page.
 
     Record or read a day, find queues and causes, propose plans, check them in SUMO against the
     plans in service, pack them, and write the page. Without any option: the demonstration city.
@@ -52,7 +52,7 @@ def command(
     A city of your own:
       traffic-brain network import city.net.xml.gz city
       traffic-brain nightly --city city --feeds feeds --out night
-    """
+    """  # noqa: D301 (click looks for the backspace itself)
     from traffic_brain.cli.progress import bars_or_lines
     from traffic_brain.nightly.night import run_night
     from traffic_brain.nightly.settings import read_settings

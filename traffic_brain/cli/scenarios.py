@@ -62,7 +62,7 @@ def add(
         name=name,
         title_zh=title_zh or name,
         title_en=title_en or name,
-        sumocfg=sumocfg,
+        sumocfg=sumocfg.resolve(),  # SUMO reads it from a folder of its own
         begin_s=begin_s,
         end_s=end_s,
         time_to_teleport_s=None if teleport else -1,

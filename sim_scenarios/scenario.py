@@ -234,7 +234,7 @@ def _missing(options: Mapping[str, str], original: Path) -> list[str]:
     """One line for every input that is not there."""
     problems = []
     if not options.get("net-file"):
-        problems.append(f"{original}: names no network file (net-file)")
+        problems.append(f"{original}: names no network file (net-file), as a .sumocfg does")
     for name in ("net-file", "route-files", "additional-files", "weight-files", "load-state"):
         problems += [
             f"{path} ({name}): no such file" for path in _paths(options, name) if not path.is_file()

@@ -129,6 +129,8 @@ class NightSettings:
         """
         if self.feeds is None:
             return self.service_day or RECORDED_DAY
+        if not self.feeds.is_dir():
+            raise DataRefused(f"no such folder: {self.feeds}", "give the folder of the feeds")
         days = service_days(self.feeds)
         if not days:
             raise DataRefused(

@@ -120,6 +120,8 @@ def test_the_day_is_the_latest_that_has_feeds(tmp_path: Path) -> None:
         _ = replace(own, service_day=date(2026, 3, 3)).day
     with pytest.raises(DataRefused, match="YYYY-MM-DD"):
         _ = replace(own, feeds=tmp_path).day
+    with pytest.raises(DataRefused, match="no such folder"):
+        _ = replace(own, feeds=tmp_path / "gone").day
 
 
 def test_a_city_comes_with_its_feeds_and_without_a_world(tmp_path: Path) -> None:

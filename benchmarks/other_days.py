@@ -65,6 +65,11 @@ def _write_trips(world: PreparedScenario, path: Path, rng: random.Random, ratio:
                 others.append(element)
             elif world.begin_s <= float(element.attrib["depart"]) < world.end_s:
                 vehicles.append(element)
+    if not vehicles:
+        raise DataRefused(
+            f"no file of {world.name} tells of single vehicles",
+            "name the file of its trips …trips.xml or ….rou.xml",
+        )
     drawn = []
     for _ in range(round(ratio * len(vehicles))):
         vehicle = rng.choice(vehicles)

@@ -132,7 +132,7 @@ class RecordedCity:
         of a world whose demand is told in streams.
         """
         name = content_of(plans) if plans else "in-service"
-        path = self.folder / ("days-same-trips" if same_trips else "days") / f"{name}.json"
+        path = self.folder / ("days" if same_trips else "other-days") / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         known: list[float] = json.loads(path.read_text("utf-8")) if path.is_file() else []
         if len(known) < count:

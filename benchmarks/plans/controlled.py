@@ -21,6 +21,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+
 from benchmarks.plans.maps import Map
 from sim_scenarios.run import RunRequest, RunResult, run
 from traffic_brain.errors import ConfigurationError, SimulationError
@@ -184,7 +186,7 @@ def _chosen(controller: Controller, seen: Seen, pictures: Junctions) -> Mapping[
         raise _fault(controller, f"choose returned {chosen!r}, no stage by junction")
     for junction_id, stage in chosen.items():
         stages = range(len(pictures.get(junction_id, ())))
-        if stage not in stages:
+        if not isinstance(stage, int | np.integer) or stage not in stages:
             told = f"choose wants stage {stage!r} of {junction_id!r}, which has {len(stages)}"
             raise _fault(controller, f"{told}, counted from 0")
     return chosen

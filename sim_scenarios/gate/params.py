@@ -20,9 +20,9 @@ class CheckParams(Limits, CalibrationLimits):
     least_gain_ratio: a smaller median gain is not worth a change: it lies within the error of a
         rebuilt city (over days in a row, plans that promised 3 to 4 % changed the world's delay by
         −6 to +4 %; ``traffic-brain bench loop``).
-    sure_gain_ratio: the interval of the median must promise so much at its near end: the gain that
-        a change is worth, and no chance of less. On recorded maps, plans whose interval ended
-        nearer to nought were as often worse in the world as better (``python -m benchmarks.gate``).
+    sure_gain_ratio: the interval of the median must promise so much at its near end: on recorded
+        maps, of plans whose interval nearly touched nought, two in five were worse in the world
+        (``python -m benchmarks.gate``).
     rise_ratio: the delay may be so much above that in service under more or less demand.
     breakdown_factor: a day is broken down when its delay is so many times the usual one.
     interval_level: of each look; three looks at each of two candidates together stay at 95 %.
@@ -42,7 +42,7 @@ class CheckParams(Limits, CalibrationLimits):
     stress_seeds: int = 3
     stress_scale: float = 1.1
     least_gain_ratio: float = 0.05
-    sure_gain_ratio: float = 0.05
+    sure_gain_ratio: float = 0.03
     rise_ratio: float = 0.02
     breakdown_factor: float = 2.0
     interval_level: float = 0.9917

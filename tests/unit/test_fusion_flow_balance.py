@@ -310,18 +310,18 @@ def test_a_dead_lane_among_shared_ones_is_filled_in() -> None:
 
 
 def test_a_turn_between_two_cameras_is_as_large_as_they_saw() -> None:
-    """500 come; of the 60 that turn left and are seen on both links, nine in ten are followed.
+    """500 come; of those that turn left 60 are told by the cameras on both links.
 
     By the weights of turns 111 would be expected.
     """
     cameras, followed = {"w-x": 500.0, "x-n": 200.0}, {LEFT: 60 * 0.95**2}
     counted = [counter("sen", {0: 200.0, 1: 150.0, 2: 150.0})]
-    sightings = Sightings(cameras, {}, followed, read_ratio=0.95)
+    sightings = Sightings(cameras, {}, followed, {LEFT: 60.0})
     found = balanced_flows(ONE_LANE, counted, sightings)
     assert found.veh[LEFT] == pytest.approx(60, abs=found.sd_veh[LEFT])
     assert found.sd_veh[LEFT] < 2 * (LEAST_SD_VEH + 0.1 * 60 + 0.03 * 200)
     # With a camera at one end alone nothing is told of who was not followed.
-    one_end = replace(sightings, cameras={"w-x": 500.0})
+    one_end = replace(sightings, cameras={"w-x": 500.0}, whole_turns={})
     assert balanced_flows(ONE_LANE, counted, one_end).veh[LEFT] > found.veh[LEFT] + 5
 
 

@@ -45,7 +45,6 @@ STAY_RATIO = 0.03
 FOLLOWED_RELATIVE_SD, UNFOLLOWED_RELATIVE_SD = 0.1, 0.03
 """Error of a turn between two cameras: of those that both read, and of the traffic that only one of
 the two can have read: a plate misread at one of them makes two vehicles of one."""
-LEAST_FOLLOWED_VEH = 3.0
 LEAST_SD_VEH = 2.0
 BOUND_ROUNDS = 2
 RARE_FREEDOM = 1.0
@@ -72,8 +71,8 @@ class Sightings:
     """Probe vehicles of every link; empty: there is no such feed."""
     turns: Mapping[Pair, float]
     """Vehicles seen on both sides of a turn."""
-    read_ratio: float = 1.0
-    """Share of the passing vehicles that a working camera reads."""
+    whole_turns: Mapping[Pair, float] = field(default_factory=dict)
+    """Vehicles of turns with a working camera on both links, those they did not read included."""
 
 
 def balanced_flows(
@@ -116,18 +115,14 @@ def balanced_flows(
 
 
 def _follow_between_cameras(system: _Equations, sightings: Sightings) -> None:
-    """A turn with a camera on both links is read whole, less what either camera misses.
+    """A turn with a camera on both links is known as a whole.
 
-    Elsewhere those that were seen turning are only the least that can have turned; and where hardly
-    anybody was followed, clocks or plates of the two may not agree.
+    Elsewhere those that were seen turning are only the least that can have turned.
     """
-    for pair, seen in sightings.turns.items():
-        if seen < LEAST_FOLLOWED_VEH or pair not in system.turn:
+    for pair, veh in sightings.whole_turns.items():
+        if pair not in system.turn:
             continue
-        if not all(link in sightings.cameras for link in pair):
-            continue
-        veh = seen / sightings.read_ratio**2
-        carried = min(sightings.cameras[link] for link in pair)
+        carried = min(sightings.cameras.get(link, veh) for link in pair)
         error = FOLLOWED_RELATIVE_SD * veh + UNFOLLOWED_RELATIVE_SD * carried
         system.add({system.turn[pair]: 1.0}, veh, LEAST_SD_VEH + error)
 

@@ -60,6 +60,7 @@ from traffic_brain.fusion.routes import (
     fill_gaps,
     sightings,
     turns_seen,
+    whole_turns,
     without_misread,
 )
 from traffic_brain.fusion.running_plans import running_plans
@@ -316,7 +317,7 @@ def _sightings(
         cameras={str(k): float(n) / share for k, n in read.items()},
         probes=probe_flow(feeds.internet, network),
         turns=turns_seen([*seen, *(trip for _, trip in buses)]),
-        read_ratio=share,
+        whole_turns=whole_turns(seen, [trip for _, trip in buses], share),
     )
 
 

@@ -4,12 +4,14 @@ A detector at the stop line sees vehicles on green alone. Were each taken to hav
 for the mean time, all would seem to come in time with the green of the plan that ran: it would look
 better than it is, and every plan with another cycle worse. Of a queue, who leaves first has waited
 longest (deterministic queue, May 1965): the loss observed is shared out by the order in the cycle,
-from twice the mean down to none, so that its mean stays what it was. Holds where arrivals are as
-even within a cycle as they are unknown, and the plan is the same throughout the window.
+so that its mean over the window stays what it was. Vehicles of one cycle differ by no more than the
+red: where queues last for several cycles, all have waited for the others as well. Holds where
+arrivals are as even within a cycle as they are unknown, and one plan ran throughout the window.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,62 +24,76 @@ from traffic_brain.model.signals import SignalPlan
 LEAST_PASSES = 30
 """Of fewer passes in the window the order within the cycle is not known."""
 
+Turn = tuple[str, str]
+"""The link that is left, and the next one."""
+
 
 @dataclass(frozen=True)
 class _Cycle:
-    """The passes of a link on the cycle of its signal, which begins behind the longest pause."""
+    """The passes of a turn on the cycle of its signal, which begins amid the longest pause."""
 
     cycle_s: float
     begin_s: float
+    pause_s: float
     passes_s: np.ndarray
     """float64[pass], sorted: seconds since the beginning of the cycle."""
 
 
 @dataclass(frozen=True)
 class GreenOrder:
-    """Per link the passes of its detectors, folded on the cycle of its signal."""
+    """Per turn the passes of its lanes' detectors, folded on the cycle of its signal."""
 
-    cycles: Mapping[str, _Cycle]
+    cycles: Mapping[Turn, _Cycle]
 
     @staticmethod
     def unknown() -> GreenOrder:
-        """Nothing is known of any link."""
+        """Nothing is known of any turn."""
         return GreenOrder({})
 
-    def loss_factor(self, link_id: str, left_s: float) -> float:
-        """What a vehicle lost on a link, over the mean loss there: 2 … 0, 1 where unknown.
+    def longer_s(self, turn: Turn, left_s: float, lost_s: float) -> float:
+        """How much longer than others a vehicle waited, s: below 0 for who came late in the green.
 
         Args:
             left_s: when it left the link, in seconds of the service day.
+            lost_s: the mean loss there.
         """
-        cycle = self.cycles.get(link_id)
+        cycle = self.cycles.get(turn)
         if cycle is None:
-            return 1.0
+            return 0.0
         at_s = (left_s - cycle.begin_s) % cycle.cycle_s
         first, last = (np.searchsorted(cycle.passes_s, at_s, side) for side in ("left", "right"))
-        return float(2.0 - (first + last) / len(cycle.passes_s))
+        rank = (first + last) / (2.0 * len(cycle.passes_s))
+        return float((1.0 - 2.0 * rank) * min(lost_s, cycle.pause_s / 2.0))
 
 
 def green_order(
     passes: pd.DataFrame, network: RoadNetwork, plans: Mapping[str, SignalPlan]
 ) -> GreenOrder:
-    """The order on every link whose signal ran one plan and whose detectors told of passes.
+    """The order on every turn whose signal ran one plan and whose detectors told of passes.
 
     Args:
-        passes: link_id, time_s. plans: by junction, as they ran; those that adapt are absent.
+        passes: link_id, lane_idx, time_s. plans: by junction, as they ran; those that adapt are
+            absent.
     """
+    times_s: defaultdict[str, dict[int, np.ndarray]] = defaultdict(dict)
+    for (link_id, lane_idx), rows in passes.groupby(["link_id", "lane_idx"], sort=True):
+        times_s[str(link_id)][int(lane_idx)] = rows["time_s"].to_numpy(np.float64)
     found = {}
-    for name, rows in passes.groupby("link_id", sort=True):
-        link_id = str(name)
-        plan = plans.get(network.links[link_id].junction_id or "")
-        if plan is None or plan.cycle_s <= 0 or len(rows) < LEAST_PASSES:
+    for movement in network.movements.values():
+        plan = plans.get(movement.junction_id)
+        lanes = times_s.get(movement.from_link, {})
+        of_turn = [lanes[lane] for lane in movement.lanes if lane in lanes]
+        if plan is None or plan.cycle_s <= 0 or sum(map(len, of_turn)) < LEAST_PASSES:
             continue
-        found[link_id] = _folded(rows["time_s"].to_numpy(np.float64), float(plan.cycle_s))
+        turn = (movement.from_link, movement.to_link)
+        found[turn] = _folded(np.concatenate(of_turn), float(plan.cycle_s))
     return GreenOrder(found)
 
 
 def _folded(times_s: np.ndarray, cycle_s: float) -> _Cycle:
     at_s = np.sort(times_s % cycle_s)
     pauses_s = np.diff(at_s, append=at_s[0] + cycle_s)
-    begin_s = float(at_s[(int(np.argmax(pauses_s)) + 1) % len(at_s)])
-    return _Cycle(cycle_s, begin_s, np.sort((at_s - begin_s) % cycle_s))
+    longest = int(np.argmax(pauses_s))
+    pause_s = float(pauses_s[longest])
+    begin_s = float(at_s[longest]) + pause_s / 2.0
+    return _Cycle(cycle_s, begin_s, pause_s, np.sort((at_s - begin_s) % cycle_s))

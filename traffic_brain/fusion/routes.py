@@ -12,6 +12,7 @@ seen it.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ UNLIKELY_S = 10.0
 """Seconds that a driver would lose rather than take a way that e times fewer take."""
 MAX_WALK_LINKS = 60
 VALUE_ROUNDS = 60
+LEAST_FOLLOWED_VEH = 3.0
 LEAST_SHARE = 0.02
 """Share of a turn's vehicles that may be unseen although the trips explain all of them."""
 _TURN_S = {Turn.THROUGH: 0.0, Turn.RIGHT: 1.0, Turn.LEFT: 3.0, Turn.UTURN: 20.0}
@@ -148,12 +150,15 @@ class RouteFinder:
         bin_idx = int(self._state.window.bin_idx(np.array([at_s]))[0])
         return float(self._state.travel_time_s[self.network.link_idx[link_id], bin_idx])
 
-    def came_s(self, link_id: str, left_s: float) -> float:
-        """When a vehicle entered a link that it left at ``left_s``, by its order in the green."""
-        took_s = self.travel_s(link_id, left_s)
-        link = self.network.links[link_id]
+    def came_s(self, turn: tuple[str, str], left_s: float) -> float:
+        """When a vehicle entered the first link of a turn that was seen to leave it at ``left_s``.
+
+        By its order in the green; where a time is only estimated nothing is known of that.
+        """
+        took_s = self.travel_s(turn[0], left_s)
+        link = self.network.links[turn[0]]
         lost_s = max(took_s - link.length_m / link.free_flow_speed_mps, 0.0)
-        return left_s - took_s + (1.0 - self._order.loss_factor(link_id, left_s)) * lost_s
+        return left_s - took_s - self._order.longer_s(turn, left_s, lost_s)
 
     def look_again(self, state: LinkState, order: GreenOrder) -> None:
         """Take travel times from a state that more sources have told of, and queues in order."""
@@ -278,6 +283,29 @@ def turns_seen(trips: Iterable[Trip]) -> dict[tuple[str, str], float]:
     return found
 
 
+def whole_turns(
+    trips: Iterable[Trip], buses: Iterable[Trip], read_ratio: float
+) -> dict[tuple[str, str], float]:
+    """Vehicles by turn, of turns whose both links were read: those followed, and those missed.
+
+    Both cameras must have read a vehicle, each with ``read_ratio``; buses tell of themselves. Where
+    hardly anybody was followed, clocks or plates of the two may not agree: nothing is told.
+    """
+    followed: dict[tuple[str, str], float] = defaultdict(float)
+    for trip in trips:
+        for k, pair in enumerate(itertools.pairwise(trip.links)):
+            followed[pair] += trip.observed[k] and trip.observed[k + 1]
+    of_buses: dict[tuple[str, str], float] = defaultdict(float)
+    for trip in buses:
+        for pair in itertools.pairwise(trip.links):
+            of_buses[pair] += 1.0
+    return {
+        pair: n / read_ratio**2 + of_buses[pair]
+        for pair, n in followed.items()
+        if n >= LEAST_FOLLOWED_VEH
+    }
+
+
 def sightings(day: CheckpointDay) -> list[tuple[list[str], list[float]]]:
     """(links, times) of each token, in time order."""
     if day.passes.empty:
@@ -356,21 +384,28 @@ def extend(trip: Trip, finder: RouteFinder) -> Trip:
     """Walk from the first sighting back to an origin and from the last on to a destination."""
     before = finder.walk(trip.links[0], forward=False, taken=trip.links)[::-1]
     after = finder.walk(trip.links[-1], forward=True, taken=(*before, *trip.links))
+    links = (*before, *trip.links, *after)
+    observed = (False,) * len(before) + trip.observed + (False,) * len(after)
     exits = list(trip.exit_s)
-    for link in (([*before, trip.links[0]])[1:])[::-1]:
-        exits.insert(0, finder.came_s(link, exits[0]))
+    for k in range(len(before), 0, -1):
+        exits.insert(0, _came_s(links, observed, k, exits[0], finder))
     for link in after:
         exits.append(exits[-1] + finder.travel_s(link, exits[-1]))
-    return Trip(
-        (*before, *trip.links, *after),
-        tuple(exits),
-        (False,) * len(before) + trip.observed + (False,) * len(after),
-    )
+    return Trip(links, tuple(exits), observed)
 
 
 def depart_s(trip: Trip, finder: RouteFinder) -> float:
     """When the trip entered its first link."""
-    return finder.came_s(trip.links[0], trip.exit_s[0])
+    return _came_s(trip.links, trip.observed, 0, trip.exit_s[0], finder)
+
+
+def _came_s(
+    links: Sequence[str], observed: Sequence[bool], k: int, left_s: float, finder: RouteFinder
+) -> float:
+    """When a trip entered its link ``k``, which it left at ``left_s``."""
+    if observed[k] and k + 1 < len(links):
+        return finder.came_s((links[k], links[k + 1]), left_s)
+    return left_s - finder.travel_s(links[k], left_s)
 
 
 def traversals(trips: Iterable[Trip], finder: RouteFinder, max_links: int = 6) -> pd.DataFrame:

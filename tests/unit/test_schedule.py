@@ -37,11 +37,10 @@ SHORT = ScheduleParams(
 
 @pytest.fixture(scope="module")
 def peaks(day: SmallDay) -> State:
-    """A whole day: in the morning one half of the movements is busy, in the evening the other."""
+    """A whole day: who has green first is busy in the morning, all others in the evening."""
     known = load_state(day.state, day.network)
     hours = np.arange(0, 24, 0.25)
-    rank = np.argsort(np.argsort(known.demand_vph.mean(axis=1), kind="stable"))
-    busy = np.where((rank % 2 == 0)[:, None], hours < 12, hours >= 12)
+    busy = np.where(_has_green_first(day)[:, None], hours < 12, hours >= 12)
     demand = np.where(busy, 380.0, 60.0) * np.where((hours < 6) | (hours > 21), 0.2, 1.0)
     return replace(
         known,
@@ -50,6 +49,19 @@ def peaks(day: SmallDay) -> State:
         demand_high_vph=demand,
         trips=known.trips * 24,
         vehicle_classes=known.vehicle_classes * 24,
+    )
+
+
+def _has_green_first(day: SmallDay) -> np.ndarray:
+    """bool[movement]: whether it may go in the first stage of the plan in service."""
+    first = {
+        j: junction.plan_in_service.stages[0].picture
+        for j, junction in day.network.junctions.items()
+        if junction.plan_in_service is not None
+    }
+    movements = day.network.movements.values()
+    return np.array(
+        [any(first[m.junction_id][g] in "Gg" for g in m.signal_group_idxs) for m in movements]
     )
 
 

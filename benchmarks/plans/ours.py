@@ -26,7 +26,7 @@ from sim_scenarios.run import RunRequest, run
 from traffic_brain.model.documents import plan_to_dict, plans_from_dict, plans_to_json
 
 KEPT_AND_FREED = ("protections kept", "freed")
-VERSION = 10
+VERSION = 11
 DAYS: tuple[tuple[str, int], ...] = (
     *(("recorded", 11), ("redrawn", 14), ("recorded", 12)),
     *(("redrawn", 15), ("recorded", 13)),

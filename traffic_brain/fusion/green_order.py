@@ -18,14 +18,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from traffic_brain.fusion.flow_balance import Pair
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.signals import SignalPlan
 
 LEAST_PASSES = 30
 """Of fewer passes in the window the order within the cycle is not known."""
-
-Turn = tuple[str, str]
-"""The link that is left, and the next one."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +41,14 @@ class _Cycle:
 class GreenOrder:
     """Per turn the passes of its lanes' detectors, folded on the cycle of its signal."""
 
-    cycles: Mapping[Turn, _Cycle]
+    cycles: Mapping[Pair, _Cycle]
 
     @staticmethod
     def unknown() -> GreenOrder:
         """Nothing is known of any turn."""
         return GreenOrder({})
 
-    def longer_s(self, turn: Turn, left_s: float, lost_s: float) -> float:
+    def longer_s(self, turn: Pair, left_s: float, lost_s: float) -> float:
         """How much longer than others a vehicle waited, s: below 0 for who came late in the green.
 
         Args:

@@ -43,6 +43,7 @@ UNLIKELY_S = 10.0
 MAX_WALK_LINKS = 60
 VALUE_ROUNDS = 60
 LEAST_FOLLOWED_VEH = 3.0
+"""So many vehicles both of two cameras must have read before clocks and plates are trusted."""
 LEAST_SHARE = 0.02
 """Share of a turn's vehicles that may be unseen although the trips explain all of them."""
 _TURN_S = {Turn.THROUGH: 0.0, Turn.RIGHT: 1.0, Turn.LEFT: 3.0, Turn.UTURN: 20.0}

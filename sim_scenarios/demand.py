@@ -1,8 +1,8 @@
 """The demand of the check: the trips that the engine rebuilt from the feeds, as SUMO routes.
 
-Each seed draws its own day from them: a trip drives zero, one or two times (binomial, so that
-the expected demand is the rebuilt one) and leaves up to a minute earlier or later. Both
-plans of a pair drive the same draw.
+Each seed draws its own day from them, with replacement: vehicles come independently of each other,
+so that those of a movement vary from day to day about as much as a Poisson count does. Each leaves
+up to a minute earlier or later. Both plans of a pair drive the same draw.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ DEPARTURE_SPREAD_S = 60.0
 """Trips of tomorrow are not today's to the second; and what is left of the rhythm of the signals at
 which today's were seen must go: a window of a whole cycle or more. With half of it, plans with
 another cycle than that in service looked worse on ingolstadt1, by some 5 to 10 points."""
-REDRAW_PROB = 0.1
-"""Probability that a trip does not drive, and that it drives twice."""
 CAR, BUS = "car", "bus"
 
 
@@ -82,16 +80,10 @@ def draw(
     Buses keep to their timetable: they leave once, when they did, whatever the draw and the scale.
     """
     rng = np.random.default_rng(seed)
-    n = len(vehicles)
-    redrawn = rng.random(n) < 2 * REDRAW_PROB
-    copies = np.where(redrawn, rng.binomial(2, 0.5, n), 1)
-    if scale >= 1.0:
-        copies = copies + (rng.random(n) < scale - 1.0)
-    else:
-        copies = np.where(rng.random(n) < 1.0 - scale, 0, copies)
     is_bus = np.array([v.vehicle_class == BUS for v in vehicles], dtype=bool)
-    copies = np.where(is_bus, 1, copies)
-    owner = np.repeat(np.arange(n), copies)
+    cars = np.flatnonzero(~is_bus)
+    drawn = rng.choice(cars, round(scale * len(cars))) if len(cars) else cars
+    owner = np.sort(np.concatenate([drawn, np.flatnonzero(is_bus)]))
     spread_s = np.where(is_bus[owner], 0.0, DEPARTURE_SPREAD_S) * (
         2.0 * rng.random(len(owner)) - 1.0
     )

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.fused_probes import probes_of
 from tests.unit.hand_made import network, road, through
+from traffic_brain.fusion.bursts import Bursts
 from traffic_brain.fusion.green_order import LEAST_PASSES, GreenOrder, green_order
 from traffic_brain.fusion.link_state import link_state
 from traffic_brain.fusion.routes import RouteFinder, Trip, depart_s
@@ -109,7 +110,7 @@ def test_a_trip_that_was_seen_to_leave_came_by_its_order_and_others_by_the_mean(
     state = link_state(CITY, window, probes_of(CITY, window, {"v-w": 0.2}))
     streets = RouteFinder(CITY, state, frozenset(), 0)
     times_s = (36010.0 + CYCLE_S * np.arange(20)[:, None] + 2.0 * np.arange(10)).ravel()
-    streets.look_again(state, order_of(times_s))
+    streets.look_again(state, order_of(times_s), Bursts.unknown())
 
     def began_s(left_s: float, *, seen: bool) -> float:
         return depart_s(Trip(TURN, (left_s, left_s + 30.0), (seen, not seen)), streets)

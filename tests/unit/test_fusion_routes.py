@@ -212,11 +212,11 @@ def test_nobody_turns_round_at_the_edge_of_the_map() -> None:
     flows = balanced_flows(CITY, [], Sightings({"d-e": 200.0, "e-d": 100.0}, {}, {})).veh
     for turning in (flows["d-e", "e-d"], 1e-9, 7.0):
         streets = finder(flows=flows | {("d-e", "e-d"): turning})
-        walked = {link for _ in range(300) for link in streets.walk("a-b", forward=True)}
+        walked = {link for _ in range(300) for link in streets.walk("a-b", True, 600.0)}
         assert "d-e" in walked
         assert not walked & {"e-d", "d-c"}
-        assert streets.walk("e-d", forward=False) == []
-        assert streets.walk("d-e", forward=True) == []
+        assert streets.walk("e-d", False, 600.0) == []
+        assert streets.walk("d-e", True, 600.0) == []
 
 
 def test_u_turns_inside_the_map_are_driven() -> None:
@@ -224,7 +224,7 @@ def test_u_turns_inside_the_map_are_driven() -> None:
     ways = WAYS | {("c-d", "d-c"): (Turn.UTURN, (0,))}
     city = network(LINKS, ways)
     streets = finder(city, flows={("c-d", "d-s"): 50.0, ("c-d", "d-c"): 50.0})
-    ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(1000))
+    ends = Tally(streets.walk("c-d", True, 600.0)[0] for _ in range(1000))
     assert ends["d-c"] / 1000 == pytest.approx(0.5, abs=0.05)
 
 
@@ -234,13 +234,13 @@ def test_nobody_drives_over_a_link_twice() -> None:
         [road(x, y, places) for x, y in ("ab", "bc", "ca")], through("a-b", "b-c", "c-a", "a-b")
     )
     for _ in range(50):
-        assert finder(ring).walk("a-b", forward=True) in ([], ["b-c"], ["b-c", "c-a"])
+        assert finder(ring).walk("a-b", True, 600.0) in ([], ["b-c"], ["b-c", "c-a"])
 
 
 def test_a_walk_shuns_cameras_that_would_have_seen_it() -> None:
     def share_past(camera: frozenset[str]) -> float:
         streets = finder(cameras=camera)
-        walks = [streets.walk("a-b", forward=True) for _ in range(400)]
+        walks = [streets.walk("a-b", True, 600.0) for _ in range(400)]
         return sum("b-c" in w for w in walks) / 400
 
     assert share_past(frozenset()) > 0.6
@@ -253,7 +253,7 @@ def test_flows_tell_where_unseen_vehicles_turn() -> None:
     streets = finder(flows=flows)
 
     def share_to_s() -> float:
-        ends = Tally(streets.walk("c-d", forward=True)[0] for _ in range(2000))
+        ends = Tally(streets.walk("c-d", True, 600.0)[0] for _ in range(2000))
         assert set(ends) == {"d-s", "d-e"}
         return ends["d-s"] / 2000
 
@@ -270,7 +270,7 @@ def test_flows_tell_where_unseen_vehicles_turn() -> None:
 def test_backward_walks_come_whence_the_flow_came() -> None:
     """Three come straight over b-c for one round over n-c."""
     streets = finder(flows={("b-c", "c-d"): 75.0, ("n-c", "c-d"): 25.0})
-    begun = Tally(tuple(streets.walk("c-d", forward=False)) for _ in range(2000))
+    begun = Tally(tuple(streets.walk("c-d", False, 600.0)) for _ in range(2000))
     straight = begun["b-c",] / (begun["b-c",] + begun["n-c",])
     assert straight == pytest.approx(0.75, abs=0.03)
     # A vehicle begins on a link with the share of those that stay.
@@ -282,7 +282,7 @@ def test_where_nothing_flows_a_walk_ends_at_once(flows: dict[Pair, float]) -> No
     streets = finder()
     streets.learn(flows, [trip("a-b b-c", 0.0)])
     for forward in (False, True):
-        assert streets.walk("b-c", forward=forward) == []
+        assert streets.walk("b-c", forward, 600.0) == []
 
 
 def test_turns_between_two_sightings_were_seen() -> None:
@@ -301,7 +301,7 @@ def test_turns_between_two_sightings_were_seen() -> None:
 def test_the_seed_decides_the_walks() -> None:
     def walks(seed: int) -> list[list[str]]:
         streets = finder(seed=seed)
-        return [streets.walk("a-b", forward=True) for _ in range(30)]
+        return [streets.walk("a-b", True, 600.0) for _ in range(30)]
 
     assert walks(1) == walks(1)
     assert walks(1) != walks(2)

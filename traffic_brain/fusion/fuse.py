@@ -32,6 +32,7 @@ from traffic_brain.feeds.location import BesideTheRoads
 from traffic_brain.feeds.losses import LOST_READS, read_ratio
 from traffic_brain.feeds.quarantine import Quarantine
 from traffic_brain.feeds.tables import refuse_together
+from traffic_brain.fusion.bursts import bursts
 from traffic_brain.fusion.buses import bus_trips, without_buses
 from traffic_brain.fusion.counters import Detectors, counters, dark_bins, live_detectors
 from traffic_brain.fusion.flow_balance import Sightings, balanced_flows
@@ -50,7 +51,7 @@ from traffic_brain.fusion.link_state import (
     widening_by,
 )
 from traffic_brain.fusion.movement_demand import UNKNOWN, movement_demand
-from traffic_brain.fusion.observations import probe_sums
+from traffic_brain.fusion.observations import ProbeSums, probe_sums
 from traffic_brain.fusion.outages import silent_bins, stretches_s
 from traffic_brain.fusion.quantities import Times, derived
 from traffic_brain.fusion.routes import (
@@ -174,8 +175,8 @@ def fuse(
     progress(0.3, "link speeds")
     probes = probe_sums(feeds.internet, network, window)
     first = link_state(network, window, probes)
-    driven = likely_probe_flow(feeds.internet, network)
-    finder = RouteFinder(network, first, feeds.checkpoint.live_links, seed, driven)
+    likely = likely_probe_flow(feeds.internet, network)
+    finder = RouteFinder(network, first, feeds.checkpoint.live_links, seed, likely)
     progress(0.4, "joining checkpoint sightings to trips")
     seen = [
         trip
@@ -187,22 +188,18 @@ def fuse(
     counted = counters(network, feeds.police, detectors, window)
     progress(0.7, "balancing trips with counts")
     buses = bus_trips(feeds.transit)
-    balance = balanced_flows(
-        network, counted, _sightings(network, feeds, seen, buses), _heard_ratio(feeds, window)
-    )
+    sighted = _sightings(network, feeds, seen, buses)
+    balance = balanced_flows(network, counted, sighted, _heard_ratio(feeds, window))
     plans = running_plans(feeds.police.signal_log, network)
     signals = found_signals(feeds.police.passes, network, day, window.begin_s, window.end_s)
-    gaps = camera_gaps(seen, network, window)
-    state = link_state(
-        network,
-        window,
-        probes,
-        gaps,
-        _bus_pace(network, window, feeds),
-        Traffic(plans, balance.veh, window.hours),
-        widening_by(first, network, gaps),
+    state = _fused_links(
+        network, window, feeds, seen, probes, first, Traffic(plans, balance.veh, window.hours)
     )
-    finder.look_again(state, green_order(feeds.police.passes, network, plans))
+    finder.look_again(
+        state,
+        green_order(feeds.police.passes, network, plans),
+        bursts(feeds.internet, network, sighted.probes, window, seed),
+    )
     weighted = reconstruct(seen, buses, finder, balance.veh, counted, feeds.police, window)
     progress(0.9, "writing the state")
     unheard = silent_bins(list(feeds.times_s.values()), window)
@@ -238,6 +235,22 @@ def fuse(
     }
     (out / "summary.json").write_text(to_json(summary), encoding="utf-8")
     return {"rows_fused": rows_read - quarantine.total, "rows_quarantined": quarantine.total}
+
+
+def _fused_links(
+    network: RoadNetwork,
+    window: Window,
+    feeds: _Feeds,
+    seen: list[Trip],
+    probes: ProbeSums,
+    first: LinkState,
+    traffic: Traffic,
+) -> LinkState:
+    """Link states from all sources; ``first``: those from probes alone."""
+    gaps = camera_gaps(seen, network, window)
+    widening = widening_by(first, network, gaps)
+    pace = _bus_pace(network, window, feeds)
+    return link_state(network, window, probes, gaps, pace, traffic, widening)
 
 
 def _read(

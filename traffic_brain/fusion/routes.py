@@ -24,6 +24,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 
 from traffic_brain.feeds.checkpoint import CheckpointDay
+from traffic_brain.fusion.bursts import Bursts
 from traffic_brain.fusion.flow_balance import turns_at_edge, turns_of
 from traffic_brain.fusion.green_order import GreenOrder
 from traffic_brain.fusion.link_state import LinkState
@@ -91,12 +92,13 @@ class RouteFinder:
         self.cameras = cameras
         self._state = state
         self._order = GreenOrder.unknown()
+        self._bursts = Bursts.unknown()
         self._rng = np.random.default_rng(seed)
         self._turns = turns_of(network)
         self._turns_at_edge = turns_at_edge(self._turns)
         self._unlikely_s = _unlikely_s(network, probes or {})
         free = {k: v.length_m / v.free_flow_speed_mps for k, v in network.links.items()}
-        observed = dict(zip(network.links, state.travel_time_s.mean(axis=1), strict=True))
+        observed = self._mean_s = _mean_s(network, state)
         self._links = tuple(network.links)
         self._linked = frozenset(link for turn in self._turns for link in turn)
         self._costs = [self._costs_of(free), self._costs_of(observed)]
@@ -161,9 +163,14 @@ class RouteFinder:
         lost_s = max(took_s - link.length_m / link.free_flow_speed_mps, 0.0)
         return left_s - took_s - self._order.longer_s(turn, left_s, lost_s)
 
-    def look_again(self, state: LinkState, order: GreenOrder) -> None:
-        """Take travel times from a state that more sources have told of, and queues in order."""
-        self._state, self._order = state, order
+    def look_again(self, state: LinkState, order: GreenOrder, bursts: Bursts) -> None:
+        """Take travel times from a state that more sources have told of; queues and platoons."""
+        self._state, self._order, self._bursts = state, order, bursts
+        self._mean_s = _mean_s(self.network, state)
+
+    def in_bursts(self, link_id: str, times_s: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64[time]: intensity of a link's traffic over the usual one, as its probes tell."""
+        return self._bursts.of(link_id, times_s)
 
     def learn(self, flows: Mapping[tuple[str, str], float], trips: Iterable[Trip]) -> None:
         """Weights of the walks: how many vehicles made each turn unseen by cameras.
@@ -224,15 +231,24 @@ class RouteFinder:
             for here, found in onward.items()
         }
 
-    def walk(self, start: str, forward: bool, taken: Sequence[str] = ()) -> list[str]:
-        """Links beyond ``start`` (not included), in walking order."""
+    def walk(self, start: str, forward: bool, at_s: float, taken: Sequence[str] = ()) -> list[str]:
+        """Links beyond ``start`` (not included), in walking order.
+
+        Args:
+            at_s: when the vehicle left ``start``, in seconds of the service day.
+            taken: links that it is on at other times.
+        """
         found: list[str] = []
         seen = {start, *taken}
         here = start
         for _ in range(MAX_WALK_LINKS):
             step = self._steps[forward][here]
+            if not forward:
+                at_s -= self._mean_s[here]
             onward = [
-                (n, w) for n, w in zip(step.links, step.weights, strict=True) if n not in seen
+                (n, w * self._bursts.at(n, at_s))
+                for n, w in zip(step.links, step.weights, strict=True)
+                if n not in seen
             ]
             # A vehicle that was seen leaving its link did not end on it.
             stay = step.stay if found or not forward else 0.0
@@ -244,9 +260,16 @@ class RouteFinder:
                     break
             else:
                 break
+            if forward:
+                at_s += self._mean_s[here]
             found.append(here)
             seen.add(here)
         return found
+
+
+def _mean_s(network: RoadNetwork, state: LinkState) -> dict[str, float]:
+    """Travel time of each link, mean over the window."""
+    return dict(zip(network.links, state.travel_time_s.mean(axis=1).tolist(), strict=True))
 
 
 def _unlikely_s(
@@ -383,8 +406,9 @@ def without_misread(trips: list[Trip]) -> list[Trip]:
 
 def extend(trip: Trip, finder: RouteFinder) -> Trip:
     """Walk from the first sighting back to an origin and from the last on to a destination."""
-    before = finder.walk(trip.links[0], forward=False, taken=trip.links)[::-1]
-    after = finder.walk(trip.links[-1], forward=True, taken=(*before, *trip.links))
+    first_s, last_s = trip.exit_s[0], trip.exit_s[-1]
+    before = finder.walk(trip.links[0], False, first_s, trip.links)[::-1]
+    after = finder.walk(trip.links[-1], True, last_s, (*before, *trip.links))
     links = (*before, *trip.links, *after)
     observed = (False,) * len(before) + trip.observed + (False,) * len(after)
     exits = list(trip.exit_s)

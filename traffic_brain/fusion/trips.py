@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,8 @@ def _missed(
     """Trips for passes that no known trip explains, grown from the pass both ways.
 
     The counter with the largest deficit comes first, and estimates last; each new trip also
-    explains passes at the other counters on its way.
+    explains passes at the other counters on its way. Vehicles come in bursts: passes that a known
+    trip may have made are no more to be explained, however even the others then are.
     """
     explained = _Explained(counters)
     for trip in trips:
@@ -99,6 +101,8 @@ def _missed(
         wanted = int(explained.deficit(i))
         if wanted <= 0 or explained.ratio(i) >= ENOUGH or not len(times):
             continue
+        left = unexplained(times, explained.left_s(i))
+        times = left if len(left) >= wanted else times
         for at_s in times[np.linspace(0, len(times) - 1, min(wanted, len(times))).astype(int)]:
             trip = _grow(counter, float(at_s), finder)
             explained.add(trip)
@@ -106,9 +110,21 @@ def _missed(
     return found
 
 
+def unexplained(passes_s: np.ndarray, known_s: Sequence[float]) -> np.ndarray:
+    """Passes (sorted) less the nearest one to each known time, which no other then explains."""
+    left = passes_s.tolist()
+    for at_s in sorted(known_s):
+        if not left:
+            break
+        k = bisect(left, at_s)
+        earlier = k > 0 and (k == len(left) or at_s - left[k - 1] <= left[k] - at_s)
+        del left[k - 1 if earlier else k]
+    return np.array(left)
+
+
 def _grow(counter: Counter, at_s: float, finder: RouteFinder) -> Trip:
     """A trip through a counter at a time; its exit is drawn among the counter's movements."""
-    onward = finder.walk(counter.link_id, forward=True)
+    onward = finder.walk(counter.link_id, True, at_s)
     to_link = onward[0] if onward and onward[0] in counter.to_links else min(counter.to_links)
     return _through((counter.link_id, to_link), at_s, finder)
 
@@ -132,8 +148,9 @@ def _unheard(
 ) -> list[Trip]:
     """Trips for turns where nothing counts and the balance says that vehicles drive.
 
-    They are spread over the window as the trips that are known. The turn that lacks most comes
-    first; each trip also explains the turns before and behind it.
+    They are spread over the window as the trips that are known, in the bursts of their link's
+    probes. The turn that lacks most comes first; each trip also explains the turns before and
+    behind it.
     """
     lacking = {pair: veh for pair, veh in flows.items() if pair not in covered}
     for trip in trips:
@@ -146,9 +163,17 @@ def _unheard(
         wanted = int(lacking[pair])
         if wanted < max(LEAST_UNHEARD_VEH, (1.0 - ENOUGH) * flows[pair]) or not len(profile):
             continue
-        for at_s in profile[np.linspace(0, len(profile) - 1, wanted).astype(int)]:
-            found.append(_through(pair, float(at_s), finder))
+        for at_s in _spread(profile, finder.in_bursts(pair[0], profile), wanted):
+            found.append(_through(pair, at_s, finder))
             _explain(lacking, found[-1])
+    return found
+
+
+def _spread(times_s: np.ndarray, intensity: np.ndarray, count: int) -> list[float]:
+    """So many of the (sorted) times, evenly over the sum of their intensities."""
+    reached = np.cumsum(intensity)
+    wanted = (np.arange(count) + 0.5) / count * reached[-1]
+    found: list[float] = times_s[np.searchsorted(reached, wanted)].tolist()
     return found
 
 
@@ -164,19 +189,23 @@ class _Explained:
     def __init__(self, counters: list[Counter]) -> None:
         self._at = _covered(counters)
         self._counted = np.array([np.nansum(c.counted) for c in counters])
-        self._known = np.zeros(len(counters))
+        self._left_s: list[list[float]] = [[] for _ in counters]
 
     def add(self, trip: Trip) -> None:
-        for pair in zip(trip.links, trip.links[1:], strict=False):
+        for k, pair in enumerate(itertools.pairwise(trip.links)):
             i = self._at.get(pair)
             if i is not None:
-                self._known[i] += 1
+                self._left_s[i].append(trip.exit_s[k])
+
+    def left_s(self, i: int) -> Sequence[float]:
+        """When the trips so far left over a counter."""
+        return self._left_s[i]
 
     def deficit(self, i: int) -> float:
-        return float(self._counted[i] - self._known[i])
+        return float(self._counted[i] - len(self._left_s[i]))
 
     def ratio(self, i: int) -> float:
-        return float(self._known[i] / max(self._counted[i], 1.0))
+        return float(len(self._left_s[i]) / max(self._counted[i], 1.0))
 
 
 def _incidence(

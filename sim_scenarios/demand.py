@@ -1,8 +1,9 @@
 """The demand of the check: the trips that the engine rebuilt from the feeds, as SUMO routes.
 
 Each seed draws its own day from them, with replacement: vehicles come independently of each other,
-so that those of a movement vary from day to day about as much as a Poisson count does. Each leaves
-up to a minute earlier or later. Both plans of a pair drive the same draw.
+so that the number of all, and of a movement's, is a Poisson count. Each leaves up to a minute
+earlier or later. How many come by a street on which no device hears them is not known so well: of
+those each day has more or fewer. Both plans of a pair drive the same draw.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ DEPARTURE_SPREAD_S = 60.0
 """Trips of tomorrow are not today's to the second; and what is left of the rhythm of the signals at
 which today's were seen must go: a window of a whole cycle or more. With half of it, plans with
 another cycle than that in service looked worse on ingolstadt1, by some 5 to 10 points."""
+UNHEARD_SD = 0.25
+"""Standard error of the number of vehicles that no device heard, as a share, each entry of the city
+apart: of the streets of recorded worlds that only probes tell of."""
 CAR, BUS = "car", "bus"
 
 
@@ -52,16 +56,19 @@ class Vehicle:
     depart_s: float
     links: tuple[str, ...]
     vehicle_class: str
+    heard: bool = True
+    """Whether a device saw it; else only the balance of flows tells that it drove."""
 
 
 def drivable_vehicles(state: State, network: RoadNetwork) -> list[Vehicle]:
     """The state's vehicles, cars cut to the longest stretch that is open to cars throughout."""
     open_ways = _open_ways(network)
     found = []
-    for (depart, links), vehicle_class in zip(state.trips, state.vehicle_classes, strict=True):
+    kinds = zip(state.trips, state.vehicle_classes, strict=True)
+    for i, ((depart, links), vehicle_class) in enumerate(kinds):
         way = links if vehicle_class == BUS else _longest_part(links, open_ways, network)
         if way:
-            found.append(Vehicle(depart, way, vehicle_class))
+            found.append(Vehicle(depart, way, vehicle_class, i not in state.unheard))
     return found
 
 
@@ -82,7 +89,9 @@ def draw(
     rng = np.random.default_rng(seed)
     is_bus = np.array([v.vehicle_class == BUS for v in vehicles], dtype=bool)
     cars = np.flatnonzero(~is_bus)
-    drawn = rng.choice(cars, round(scale * len(cars))) if len(cars) else cars
+    worth = _worth(vehicles, rng)[cars]
+    count = int(rng.poisson(scale * float(worth.sum())))
+    drawn = rng.choice(cars, count, p=worth / worth.sum()) if len(cars) else cars
     owner = np.sort(np.concatenate([drawn, np.flatnonzero(is_bus)]))
     spread_s = np.where(is_bus[owner], 0.0, DEPARTURE_SPREAD_S) * (
         2.0 * rng.random(len(owner)) - 1.0
@@ -90,6 +99,15 @@ def draw(
     depart_s = np.maximum(np.array([v.depart_s for v in vehicles])[owner] + spread_s, 0.0)
     order = np.lexsort((owner, depart_s))
     return depart_s[order].tolist(), owner[order].tolist()
+
+
+def _worth(vehicles: Sequence[Vehicle], rng: np.random.Generator) -> np.ndarray:
+    """float64[vehicle]: how many of it this day is expected to have."""
+    entries = sorted({v.links[0] for v in vehicles if not v.heard})
+    # Lognormal with mean 1, so that the expected demand is the rebuilt one.
+    factor = np.exp(UNHEARD_SD * rng.standard_normal(len(entries)) - UNHEARD_SD**2 / 2)
+    of_entry = dict(zip(entries, factor.tolist(), strict=True))
+    return np.array([1.0 if v.heard else of_entry[v.links[0]] for v in vehicles])
 
 
 def write_draw(

@@ -248,6 +248,9 @@ def _write_day(
                 "vehicle_class": pa.array(
                     [day.state.vehicle_classes[trip] for _, trip, _ in pieces], pa.string()
                 ),
+                "heard": pa.array(
+                    [trip not in day.state.unheard for _, trip, _ in pieces], pa.bool_()
+                ),
             }
         ),
         folder / "trips.parquet",

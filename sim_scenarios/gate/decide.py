@@ -22,6 +22,8 @@ class Demands(Protocol):
     @property
     def sure_gain_ratio(self) -> float: ...
     @property
+    def worse_days_ratio(self) -> float: ...
+    @property
     def breakdown_factor(self) -> float: ...
     @property
     def interval_level(self) -> float: ...
@@ -32,8 +34,8 @@ def decide(
 ) -> tuple[Decision, str, Interval95 | None]:
     """The decision, its reason, and the median change of the confirmation with its interval.
 
-    DEPLOY only what is better beyond doubt on the ordinary day, by enough, better in the mean of
-    all days, and breaks down at most once more than the plans in service.
+    DEPLOY only what is better beyond doubt on the ordinary day, by enough, better on nearly all
+    days and in their mean, and breaks down at most once more than the plans in service.
     """
     ratio = median_interval(
         [(b - a) / a if a > 0 else 0.0 for a, b in zip(*confirmed, strict=True)],
@@ -48,7 +50,7 @@ def decide(
         return Decision.INCONCLUSIVE, f"not shown to be better: {shown}", ratio
     if -ratio.mean < params.least_gain_ratio:
         return Decision.KEEP, f"the gain is too small to change plans for: {shown}", ratio
-    veto = _not_sure(ratio, params) or _veto(confirmed, others, params)
+    veto = _not_sure(ratio, confirmed, params) or _veto(confirmed, others, params)
     if veto:
         return Decision.INCONCLUSIVE, f"{veto}: {shown}", ratio
     return Decision.DEPLOY, f"delay changes by {shown}", ratio
@@ -59,10 +61,17 @@ def told(ratio: Interval95) -> str:
     return f"{ratio.mean:+.1%} [{ratio.low:+.1%}, {ratio.high:+.1%}]"
 
 
-def _not_sure(ratio: Interval95, params: Demands) -> str:
-    """Why a median that promises enough does not do alone; or nothing."""
+def _not_sure(ratio: Interval95, confirmed: Pairs, params: Demands) -> str:
+    """Why a median that promises enough does not do alone; or nothing.
+
+    The days differ in what is not known of the demand as well: a plan that some of them make worse
+    than it was may be worse on all that come.
+    """
     if -ratio.high < params.sure_gain_ratio:
         return f"not sure to be better by {params.sure_gain_ratio:.0%}"
+    worse = sum(b > a for a, b in zip(*confirmed, strict=True))
+    if worse > params.worse_days_ratio * len(confirmed[0]):
+        return f"worse on {worse} of {len(confirmed[0])} days"
     return ""
 
 

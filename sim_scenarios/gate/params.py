@@ -23,6 +23,7 @@ class CheckParams(Limits, CalibrationLimits):
     sure_gain_ratio: the interval of the median must promise so much at its near end: on recorded
         maps, of plans whose interval nearly touched nought, two in five were worse in the world
         (``python -m benchmarks.gate``).
+    worse_days_ratio: share of the days on which the plan may be worse.
     rise_ratio: the delay may be so much above that in service under more or less demand.
     breakdown_factor: a day is broken down when its delay is so many times the usual one.
     interval_level: of each look; three looks at each of two candidates together stay at 95 %.
@@ -43,6 +44,7 @@ class CheckParams(Limits, CalibrationLimits):
     stress_scale: float = 1.1
     least_gain_ratio: float = 0.05
     sure_gain_ratio: float = 0.03
+    worse_days_ratio: float = 0.125
     rise_ratio: float = 0.02
     breakdown_factor: float = 2.0
     interval_level: float = 0.9917
@@ -74,6 +76,7 @@ class CheckParams(Limits, CalibrationLimits):
             ),
             (0 <= self.least_gain_ratio < 1, "least_gain_ratio must lie in [0, 1)"),
             (0 <= self.sure_gain_ratio < 1, "sure_gain_ratio must lie in [0, 1)"),
+            (0 <= self.worse_days_ratio <= 1, "worse_days_ratio must lie in [0, 1]"),
             (0 <= self.rise_ratio < 1, "rise_ratio must lie in [0, 1)"),
             (self.most_junctions >= 1, "most_junctions must be at least 1"),
             (self.area_size >= 1, "area_size must be at least 1"),

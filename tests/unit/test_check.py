@@ -17,7 +17,7 @@ from optimizers.params import OptimizeParams
 from optimizers.solve import optimize
 from sim_scenarios.check import CheckParams, check
 from sim_scenarios.compare import interval95, median_interval, paired_change
-from sim_scenarios.demand import BUS, CAR, Vehicle, write_demand
+from sim_scenarios.demand import BUS, CAR, Vehicle, draw, write_demand
 from sim_scenarios.gate.decide import breakdowns, decide, is_open
 from tests.unit.short_night import ShortNight
 from traffic_brain.errors import ConfigurationError
@@ -181,6 +181,16 @@ def test_decisions(
     assert ratio.low <= ratio.mean <= ratio.high
 
 
+@pytest.mark.parametrize(("worse", "decision"), [(3, Decision.DEPLOY), (4, Decision.INCONCLUSIVE)])
+def test_a_plan_is_better_on_nearly_all_days(worse: int, decision: Decision) -> None:
+    before = STEADY * 3
+    after = [0.8 * d for d in before[worse:]] + [1.05 * d for d in before[:worse]]
+    pairs = (before[worse:] + before[:worse], tuple(after))
+    found, reason, _ = decide(pairs, CALM, CheckParams())
+    assert found is decision
+    assert ("worse on 4 of 24 days" in reason) is (worse == 4)
+
+
 def test_too_few_pairs_decide_nothing() -> None:
     found, reason, ratio = decide((STEADY[:4], times(0.5)[:4]), CALM, CheckParams())
     assert (found, reason, ratio) == (
@@ -226,8 +236,25 @@ def test_the_drawn_demand_is_the_rebuilt_one_in_the_mean(tmp_path: Path, scale: 
     assert {day[BUS] for day in days} == {BUSES}
     cars = [day[CAR] for day in days]
     assert len(set(cars)) > 1
-    spread = (0.5 * CARS / len(days)) ** 0.5  # a car's number of drives has a variance below 0.5
+    spread = (scale * CARS / len(days)) ** 0.5  # of the mean of Poisson counts
     assert np.mean(cars) == pytest.approx(scale * CARS, abs=4 * spread)
+
+
+def test_those_that_no_device_heard_are_more_on_some_days_than_on_others() -> None:
+    """Of each entry apart, by about a quarter beyond chance; in the mean as many as rebuilt."""
+    heard = [Vehicle(float(i), ("a", "b"), CAR) for i in range(400)]
+    unheard = [replace(v, links=(x, "b"), heard=False) for v in heard for x in "xy"]
+    days = []
+    for seed in range(300):
+        _, owners = draw([*heard, *unheard], seed)
+        ways = Counter([*heard, *unheard][i].links[0] for i in owners)
+        days.append([ways[k] for k in "axy"])
+    counts = np.array(days) / 400
+    assert counts.mean(axis=0) == pytest.approx(1.0, abs=0.06)
+    chance = 400**-0.5
+    assert counts[:, 0].std() == pytest.approx(chance, rel=0.2)
+    assert counts[:, 1:].std(axis=0) == pytest.approx(np.hypot(0.25, chance), rel=0.2)
+    assert abs(np.corrcoef(counts[:, 1], counts[:, 2])[0, 1]) < 0.25
 
 
 def test_the_same_seed_draws_the_same_bytes(tmp_path: Path) -> None:

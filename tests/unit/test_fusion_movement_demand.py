@@ -42,7 +42,9 @@ def trips(north: float, south: float) -> WeightedTrips:
         for at_s in (300.0, 1200.0)
     ]
     weights = np.array([north, north, south, south])
-    return WeightedTrips(tuple(ways), weights, np.zeros(4), np.zeros(4, dtype=bool))
+    return WeightedTrips(
+        tuple(ways), weights, np.zeros(4), np.zeros(4, dtype=bool), np.ones(4, dtype=bool)
+    )
 
 
 def counter(to: str, counted: float, lane: float = 1.0) -> Counter:

@@ -428,11 +428,12 @@ def _write_trips(out: Path, weighted: WeightedTrips, window: Window, seed: int) 
         pa.table(
             {
                 "trip_idx": pa.array(range(len(vehicles)), pa.int64()),
-                "depart_s": pa.array([round(at, 1) for at, _, _ in vehicles], pa.float64()),
-                "links": pa.array([list(t.links) for _, t, _ in vehicles], pa.list_(pa.string())),
+                "depart_s": pa.array([round(v.depart_s, 1) for v in vehicles], pa.float64()),
+                "links": pa.array([list(v.trip.links) for v in vehicles], pa.list_(pa.string())),
                 "vehicle_class": pa.array(
-                    ["bus" if is_bus else "car" for _, _, is_bus in vehicles], pa.string()
+                    ["bus" if v.is_bus else "car" for v in vehicles], pa.string()
                 ),
+                "heard": pa.array([v.is_heard for v in vehicles], pa.bool_()),
             }
         ),
         out / "trips.parquet",

@@ -24,17 +24,16 @@ def pooled(states: Sequence[State]) -> State:
     if len(alike) == 1:
         return latest
     chosen = [
-        (trip, kind)
+        (state.trips[i], state.vehicle_classes[i], i in state.unheard)
         for first, state in enumerate(alike)
-        for trip, kind in list(zip(state.trips, state.vehicle_classes, strict=True))[
-            first :: len(alike)
-        ]
+        for i in range(first, len(state.trips), len(alike))
     ]
     chosen.sort(key=lambda vehicle: vehicle[0][0])
     return replace(
         latest,
         demand_vph=np.mean([state.demand_vph for state in alike], axis=0),
         demand_high_vph=np.mean([state.demand_high_vph for state in alike], axis=0),
-        trips=tuple(trip for trip, _ in chosen),
-        vehicle_classes=tuple(kind for _, kind in chosen),
+        trips=tuple(trip for trip, _, _ in chosen),
+        vehicle_classes=tuple(kind for _, kind, _ in chosen),
+        unheard=frozenset(i for i, (_, _, unheard) in enumerate(chosen) if unheard),
     )

@@ -34,6 +34,18 @@ class WeightedTrips:
     depart_s: np.ndarray
     is_bus: np.ndarray
     """bool[trip]."""
+    is_heard: np.ndarray
+    """bool[trip]: some device saw the vehicle; of the others only the balance tells."""
+
+
+@dataclass(frozen=True)
+class WholeTrip:
+    """One vehicle: what its weighted trip came to."""
+
+    depart_s: float
+    trip: Trip
+    is_bus: bool
+    is_heard: bool
 
 
 def reconstruct(
@@ -56,14 +68,16 @@ def reconstruct(
     cars = [extend(trip, finder) for trip in seen]
     finder.learn(flows, [*cars, *known])
     cars += _missed([*cars, *known], finder, counters, police, window)
-    cars += _unheard([*cars, *known], finder, flows, _covered(counters), window)
+    unheard = _unheard([*cars, *known], finder, flows, _covered(counters), window)
+    heard, cars = len(cars), [*cars, *unheard]
     trips = [*cars, *known]
     is_bus = np.arange(len(trips)) >= len(cars)
+    is_heard = is_bus | (np.arange(len(trips)) < heard)
     begun = [depart_s(trip, finder) for trip in cars] + [at_s for at_s, _ in buses]
     incidence = _incidence(trips, counters, flows, window)
     weights = balance(incidence, len(trips)) if len(incidence.counted) else np.ones(len(trips))
     weights = np.where(is_bus, 1.0, weights)
-    return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus)
+    return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus, is_heard)
 
 
 def _missed(
@@ -253,10 +267,8 @@ def _incidence(
     )
 
 
-def whole_trips(
-    weighted: WeightedTrips, window: Window, seed: int
-) -> list[tuple[float, Trip, bool]]:
-    """(departure, trip, is a bus) per vehicle: every trip as often as its weight says, ordered.
+def whole_trips(weighted: WeightedTrips, window: Window, seed: int) -> list[WholeTrip]:
+    """Every trip as often as its weight says, in order of departure.
 
     A weight of 1.3 becomes one vehicle, and a second with probability 0.3; copies leave up to
     half a minute apart from the original. Trips that ended before the window are left out.
@@ -264,14 +276,20 @@ def whole_trips(
     rng = np.random.default_rng(seed)
     copies = np.floor(weighted.weights + rng.random(len(weighted.weights))).astype(int)
     found = []
-    for trip, begun, is_bus, n in zip(
-        weighted.trips, weighted.depart_s, weighted.is_bus, copies, strict=True
+    for trip, begun, is_bus, is_heard, n in zip(
+        weighted.trips,
+        weighted.depart_s,
+        weighted.is_bus.tolist(),
+        weighted.is_heard.tolist(),
+        copies,
+        strict=True,
     ):
         for copy in range(n):
             shift = 0.0 if copy == 0 else float(rng.uniform(-30, 30))
             if trip.exit_s[-1] + shift >= window.begin_s and begun + shift < window.end_s:
-                found.append((max(begun + shift, float(window.begin_s)), trip, bool(is_bus)))
-    return sorted(found, key=lambda item: (item[0], item[1].links))
+                depart = max(begun + shift, float(window.begin_s))
+                found.append(WholeTrip(depart, trip, is_bus, is_heard))
+    return sorted(found, key=lambda one: (one.depart_s, one.trip.links))
 
 
 def movement_flows(

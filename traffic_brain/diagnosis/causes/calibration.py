@@ -18,6 +18,7 @@ from traffic_brain.diagnosis.causes.counterfactual import (
     Change,
     as_it_is,
     lane_closed,
+    lanes_of,
     slower,
     with_places,
 )
@@ -98,7 +99,7 @@ def calibrate(
     scores = {NOTHING.name: round(least, 2)}
     if least <= GOOD_FIT * len(observed):
         return Fit(taken, habit, scores, observed, modelled, flow)
-    lanes = _lanes(area, chain[0])
+    lanes = lanes_of(area, chain[:1])
     if observed @ flow < modelled @ flow:
         tried = [(f"discharge {1 / f:.0%}", slower(lanes, f)) for f in FASTER]
     else:
@@ -132,12 +133,11 @@ def hypotheses(
 ) -> Iterator[Hypothesis]:
     """What may be wrong with an approach; ``missing_s``: float64[bin] delay not explained."""
     head = chain[0]
-    first = _first_lane(area, head)
     lanes = _spare_lanes(area, head)
     begin, end = area.window_s
     for lane in lanes:
         seen = headways.get((head, lane), 0)
-        change = lane_closed(first + lane, 0.0, NEVER)
+        change = lane_closed((head, lane), 0.0, NEVER)
         if seen < PASSING:
             told = {"link_id": head, "lane_idx": lane}
             yield Hypothesis(f"lane {lane} closed", Cause.CAPACITY_LOSS, change, 3.0, told)
@@ -148,7 +148,7 @@ def hypotheses(
             yield Hypothesis(
                 f"lane {lane} closed {from_s}-{until_s}",
                 Cause.INCIDENT if until_s - from_s <= LONGEST_INCIDENT_S else Cause.CAPACITY_LOSS,
-                lane_closed(first + lane, from_s, until_s),
+                lane_closed((head, lane), from_s, until_s),
                 6.0,
                 told,
             )
@@ -158,7 +158,7 @@ def hypotheses(
                 yield Hypothesis(
                     f"bay of lane {lane} holds {left}",
                     Cause.TURN_BAY_OR_LANE_USE,
-                    with_places({first + lane: left}),
+                    with_places([(head, lane)], left),
                     4.0,
                     {"link_id": head, "lane_idx": lane, "places": left},
                 )
@@ -166,15 +166,10 @@ def hypotheses(
         yield Hypothesis(
             f"discharge {1 / factor:.0%}",
             Cause.CAPACITY_LOSS,
-            slower(_lanes(area, head), factor),
+            slower(lanes_of(area, [head]), factor),
             8.0,
             {"link_id": head, "headway_factor": factor},
         )
-
-
-def _lanes(area: Area, link_id: str) -> list[int]:
-    first = _first_lane(area, link_id)
-    return list(range(first, first + area.streets.network.links[link_id].lane_count))
 
 
 def _modelled(area: Area, chain: Sequence[str], change: Change) -> np.ndarray:
@@ -186,17 +181,13 @@ def _modelled(area: Area, chain: Sequence[str], change: Change) -> np.ndarray:
     return delay
 
 
-def _first_lane(area: Area, link_id: str) -> int:
-    return int(area.streets.streets.link_lane_start[area.streets.network.link_idx[link_id]])
-
-
 def _spare_lanes(area: Area, link_id: str) -> list[int]:
     """Lanes that can be closed: no turn depends on them alone."""
-    lanes_of: dict[str, set[int]] = {}
+    lanes_to: dict[str, set[int]] = {}
     for c in area.city.connections_from.get(link_id, ()):
-        lanes_of.setdefault(c.to_link, set()).add(c.from_lane_idx)
-    every = sorted(set().union(*lanes_of.values())) if lanes_of else []
-    return [k for k in every if all(lanes - {k} for lanes in lanes_of.values())]
+        lanes_to.setdefault(c.to_link, set()).add(c.from_lane_idx)
+    every = sorted(set().union(*lanes_to.values())) if lanes_to else []
+    return [k for k in every if all(lanes - {k} for lanes in lanes_to.values())]
 
 
 def _bay_lanes(area: Area, chain: Sequence[str]) -> list[tuple[int, int]]:
@@ -207,12 +198,12 @@ def _bay_lanes(area: Area, chain: Sequence[str]) -> list[tuple[int, int]]:
     head, before = network.links[chain[0]], network.links[chain[1]]
     if head.lane_count <= before.lane_count:
         return []
-    first = _first_lane(area, head.link_id)
-    lanes_of: dict[int, set[str]] = {}
+    first = int(area.streets.streets.link_lane_start[network.link_idx[head.link_id]])
+    turns_of: dict[int, set[str]] = {}
     for c in area.city.connections_from.get(head.link_id, ()):
-        lanes_of.setdefault(c.from_lane_idx, set()).add(c.to_link)
+        turns_of.setdefault(c.from_lane_idx, set()).add(c.to_link)
     places = area.streets.streets.lane_places
-    edge = [k for k in (0, head.lane_count - 1) if len(lanes_of.get(k, ())) == 1]
+    edge = [k for k in (0, head.lane_count - 1) if len(turns_of.get(k, ())) == 1]
     return [(k, int(places[first + k])) for k in edge]
 
 

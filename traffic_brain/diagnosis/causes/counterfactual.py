@@ -28,6 +28,8 @@ from traffic_brain.model.signals import SignalPlan
 
 Plans = Mapping[str, SignalPlan]
 Change = Callable[[StreetMap], Streets]
+Lane = tuple[str, int]
+"""A link and the index of one of its lanes: the same in every area that holds it."""
 SPREAD_S = 30.0
 """In a draw of the demand each vehicle comes up to so much earlier or later."""
 REDRAWN_PROB = 0.15
@@ -193,39 +195,51 @@ class Area:
         return lost, np.bincount(bins, minlength=count).astype(np.float64)
 
 
-def lane_closed(lane: int, begin_s: float, end_s: float) -> Change:
-    """A lane (index in the area's order) that nobody enters in a stretch of time."""
+def lane_closed(lane: Lane, begin_s: float, end_s: float) -> Change:
+    """A lane that nobody enters in a stretch of time."""
 
     def change(streets: StreetMap) -> Streets:
         begins = streets.streets.lane_closed_from_s.copy()
         ends = streets.streets.lane_closed_until_s.copy()
-        begins[lane], ends[lane] = begin_s, end_s
+        (number,) = _numbers(streets, [lane])
+        begins[number], ends[number] = begin_s, end_s
         return streets.streets._replace(lane_closed_from_s=begins, lane_closed_until_s=ends)
 
     return change
 
 
-def with_places(places: Mapping[int, int]) -> Change:
-    """Other places in some lanes (index in the area's order)."""
+def with_places(lanes: Sequence[Lane], count: int) -> Change:
+    """Other places in some lanes."""
 
     def change(streets: StreetMap) -> Streets:
         changed = streets.streets.lane_places.copy()
-        for lane, count in places.items():
-            changed[lane] = count
+        changed[_numbers(streets, lanes)] = count
         return streets.streets._replace(lane_places=changed)
 
     return change
 
 
-def slower(lanes: Sequence[int], factor: float) -> Change:
+def slower(lanes: Sequence[Lane], factor: float) -> Change:
     """Lanes that discharge more slowly, by a factor on the headway."""
 
     def change(streets: StreetMap) -> Streets:
         headway = streets.streets.connection_headway_s.copy()
-        headway[np.isin(streets.streets.connection_lane, list(lanes))] *= factor
+        headway[np.isin(streets.streets.connection_lane, _numbers(streets, lanes))] *= factor
         return streets.streets._replace(connection_headway_s=headway)
 
     return change
+
+
+def lanes_of(area: Area, links: Sequence[str]) -> list[Lane]:
+    """All lanes of those links that lie in the area."""
+    known = area.streets.network.links
+    return [(k, n) for k in links if k in known for n in range(known[k].lane_count)]
+
+
+def _numbers(streets: StreetMap, lanes: Sequence[Lane]) -> list[int]:
+    """Where the lanes stand in the arrays of an area."""
+    start, idx = streets.streets.link_lane_start, streets.network.link_idx
+    return [int(start[idx[link_id]]) + lane_idx for link_id, lane_idx in lanes]
 
 
 def both(first: Change, second: Change) -> Change:

@@ -28,6 +28,7 @@ from traffic_brain.diagnosis.causes.counterfactual import (
     Change,
     as_it_is,
     both,
+    lanes_of,
     with_places,
 )
 from traffic_brain.diagnosis.causes.remedies import Search, rebalanced, recycled, retimed, shifted
@@ -272,22 +273,15 @@ def _unexplained_veh_h(fit: Fit) -> float:
 
 def _street_changes(area: Area, link_id: str) -> dict[Cause, Change]:
     """Room without end downstream; and a bay of any length, where the head has one."""
-    streets, network = area.streets.streets, area.streets.network
-    start = streets.link_lane_start
-
-    def lanes(links: Sequence[str]) -> list[int]:
-        idxs = [network.link_idx[k] for k in links if k in network.link_idx]
-        return [lane for i in idxs for lane in range(int(start[i]), int(start[i + 1]))]
-
+    network = area.streets.network
     of_link, chains = area.city.streets.of_link, area.city.streets.links
     onward = {k for n in network.successors[link_id] for k in (n, *chains[of_link[n]])}
     onward -= set(chains[of_link[link_id]])
-    changes = {
-        Cause.SPILLBACK_FROM_ELSEWHERE: with_places(dict.fromkeys(lanes(sorted(onward)), ROOM))
-    }
+    downstream = lanes_of(area, sorted(onward))
+    changes = {Cause.SPILLBACK_FROM_ELSEWHERE: with_places(downstream, ROOM)}
     chain = chains[of_link[link_id]]
     if len(chain) > 1 and network.links[link_id].lane_count > network.links[chain[1]].lane_count:
-        changes[Cause.TURN_BAY_OR_LANE_USE] = with_places(dict.fromkeys(lanes([link_id]), ROOM))
+        changes[Cause.TURN_BAY_OR_LANE_USE] = with_places(lanes_of(area, [link_id]), ROOM)
     return changes
 
 

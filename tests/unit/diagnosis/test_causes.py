@@ -108,15 +108,15 @@ def test_a_stolen_split_is_named_and_given_back() -> None:
     assert one.best_plan is not None
     assert one.best_plan.greens_s[0] > 0.3 * one.best_plan.cycle_s
     was, retimed = replayed(city, one.record)
-    assert was == pytest.approx(one.record["mended_veh_h"], abs=1e-3)
-    assert retimed == pytest.approx(one.record["retimed_veh_h"], abs=1e-3)
+    assert was == pytest.approx(one.record["further"]["in_service_veh_h"], abs=1e-3)
+    assert retimed == pytest.approx(one.record["further"]["retimed_veh_h"], abs=1e-3)
     assert one.savable_veh_h == pytest.approx(float((was - retimed).mean()), abs=1e-3)
 
 
 def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:
     """Lane 1 of the western approach, all the time, or from 900 to 2100 s."""
     for begin, end, cause in ((0.0, NEVER, Cause.CAPACITY_LOSS), (900.0, 2100.0, Cause.INCIDENT)):
-        city = observed(FAIR, lane_closed(1, begin, end), west_vph=1100)
+        city = observed(FAIR, lane_closed(("w-c", 1), begin, end), west_vph=1100)
         one = found(city)["w-c"]
         assert one.cause is cause
         assert one.fit is not None
@@ -126,11 +126,11 @@ def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:
 def test_nobody_enters_a_closed_lane() -> None:
     city = observed(FAIR)
     area = Area(city, ("c",), (0, WINDOW.bin_count), 0)
-    closed = area.run(change=lane_closed(0, 600.0, 1200.0))
+    closed = area.run(change=lane_closed(("w-c", 0), 600.0, 1200.0))
     assert closed.measures.vehicle_arrived.sum() >= 0.9 * len(area.ways)
     open_s = area.run().measures.vehicle_delay_s.sum()
     assert closed.measures.vehicle_delay_s.sum() > open_s
-    both = area.run(change=lane_closed(0, -1.0, 0.0))
+    both = area.run(change=lane_closed(("w-c", 0), -1.0, 0.0))
     assert both.measures.vehicle_delay_s.sum() == open_s
 
 

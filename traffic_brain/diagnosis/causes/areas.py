@@ -102,14 +102,16 @@ class City:
                     frontier.append((before, metres + link.length_m))
         return found
 
-    def around(self, junction_id: str) -> tuple[str, ...]:
+    def around(
+        self, junction_id: str, hops: int = MOST_HOPS, most: int = MOST_JUNCTIONS
+    ) -> tuple[str, ...]:
         """The junction and its neighbours, nearest first."""
         found, frontier = [junction_id], [junction_id]
-        for _ in range(MOST_HOPS):
+        for _ in range(hops):
             ring = [n for j in frontier for n in self.neighbours[j]]
             frontier = [n for n in dict.fromkeys(ring) if n not in found]
             found += frontier
-        return tuple(found[:MOST_JUNCTIONS])
+        return tuple(found[:most])
 
     def links_of(self, junctions: Iterable[str]) -> tuple[str, ...]:
         """The approaches of junctions, and the streets that lead out of them."""

@@ -31,7 +31,14 @@ from traffic_brain.diagnosis.causes.counterfactual import (
     lanes_of,
     with_places,
 )
-from traffic_brain.diagnosis.causes.remedies import Search, rebalanced, recycled, retimed, shifted
+from traffic_brain.diagnosis.causes.remedies import (
+    SEARCH_DRAWS,
+    Search,
+    rebalanced,
+    recycled,
+    retimed,
+    shifted,
+)
 from traffic_brain.diagnosis.causes.standstill import standstill
 from traffic_brain.diagnosis.causes.witnesses import Witnesses
 from traffic_brain.fusion.window import BIN_S
@@ -47,12 +54,14 @@ ROOM = 1000
 """Places of a lane that never fills."""
 PREFERENCE: Mapping[Cause, float] = {Cause.SPLIT_IMBALANCE: 1.05}
 """Where two remedies give back the same, the one that changes least is named first."""
-PREFERENCE_OUT_OF_STEP: Mapping[Cause, float] = {**PREFERENCE, Cause.CYCLE: 1.2}
+PREFERENCE_OUT_OF_STEP: Mapping[Cause, float] = {**PREFERENCE, Cause.CYCLE: 1.4}
 """A signal that alone runs another cycle than all those around it is out of order by that."""
 MOST_CASES = 60
 """Queues of a day whose causes are driven: the costliest."""
 LEAST_SHARE = 0.02
 """Shares below are not told."""
+FURTHER_HOPS, FURTHER_JUNCTIONS, FURTHER_BINS = 2, 24, 24
+"""How far around a junction, and how long, a retiming is followed before anything is promised."""
 BELIEVED = (0.5, 2.0)
 """Modelled over observed delay, outside of which no saving is promised."""
 UNEXPLAINED_RATIO = 0.35
@@ -63,8 +72,8 @@ UNEXPLAINED_RATIO = 0.35
 class Diagnosis:
     """The causes of one bottleneck, and the record from which they can be driven again.
 
-    savable_veh_h: of the best retiming found, in the area and over the bins looked at; best_plan:
-    that plan. savable_ratio: of what the area loses.
+    savable_veh_h: of the best retiming found, in the streets further around as well and over the
+    hours before and after; best_plan: that plan. savable_ratio: of what the area loses.
     """
 
     shares: tuple[CauseShare, ...]
@@ -159,13 +168,13 @@ def treatments(found: Diagnosis, redesign: bool) -> tuple[str, ...]:
 def replayed(city: City, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """(veh-h [draw] under the plans that ran, under the best retiming) of a record, driven again.
 
-    On streets as on file: equal to ``mended_veh_h``, and to ``retimed_veh_h`` where nothing was in
-    the way.
+    On streets as on file: equal to what stands under ``further`` where nothing was in the way.
     """
-    first, end = record["bins"]
-    area = Area(city, tuple(record["junctions"]), (first, end), record["seed"])
+    told = record["further"]
+    first, end = told["bins"]
+    further = Area(city, tuple(told["junctions"]), (first, end), record["seed"])
     plan = plan_from_dict(record["retimed"])
-    return area.lost_veh_h(), area.lost_veh_h({record["junction_id"]: plan})
+    return _promise(further, {record["junction_id"]: plan}, as_it_is)
 
 
 def _certain(cause: Cause, evidence: str) -> Diagnosis:
@@ -212,7 +221,9 @@ def _counterfactuals(
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
     fits = BELIEVED[0] <= fit.ratio <= BELIEVED[1]
-    savable = float((before.area - after.area).mean()) if fits else 0.0
+    further = _further(area, junction_id)
+    promise = _promise(further, {junction_id: best}, lasting)
+    savable = max(float((promise[0] - promise[1]).mean()), 0.0) if fits else 0.0
     record = {
         "head": head.link_id,
         "junction_id": junction_id,
@@ -231,6 +242,12 @@ def _counterfactuals(
         "plans": {c.value: plan_to_dict(p) for c, p in alone.items()},
         "retimed": plan_to_dict(best),
         "retimed_veh_h": np.round(after.area, 3).tolist(),
+        "further": {
+            "junctions": list(further.junctions),
+            "bins": list(further.bins),
+            "in_service_veh_h": np.round(promise[0], 3).tolist(),
+            "retimed_veh_h": np.round(promise[1], 3).tolist(),
+        },
         "savable_veh_h": round(savable, 3),
         "runs": area.runs[0],
     }
@@ -262,6 +279,36 @@ def _lost(
         np.array([r.measures.vehicle_delay_s.sum() / 3600 for r in runs]),
         np.array([area.lost_on_veh_h(r, link_id) for r in runs]),
     )
+
+
+def _further(area: Area, junction_id: str) -> Area:
+    """More of the streets around, and of the hours before and after."""
+    first, end = area.bins
+    bins = area.city.state.window.bin_count
+    room = max(FURTHER_BINS - (end - first), 0)
+    begin = max(0, min(first - room // 2, bins - FURTHER_BINS))
+    return Area(
+        area.city,
+        area.city.around(junction_id, FURTHER_HOPS, FURTHER_JUNCTIONS),
+        (min(begin, first), max(end, min(bins, begin + FURTHER_BINS))),
+        area.seed,
+        area.runs,
+    )
+
+
+def _promise(
+    further: Area, plans: Mapping[str, SignalPlan], change: Change
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vehicle-hours [draw] under the plans that ran and under others, on the draws not searched.
+
+    What suits the vehicles that a search drove suits others less.
+    """
+    fresh = range(SEARCH_DRAWS, DRAWS)
+    was, then = (
+        np.array([further.run(p, change, d).measures.vehicle_delay_s.sum() / 3600 for d in fresh])
+        for p in ({}, plans)
+    )
+    return was, then
 
 
 def _unexplained_veh_h(fit: Fit) -> float:

@@ -90,9 +90,21 @@ def test_a_finished_day_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert calls == [1, 1]
 
 
+def test_runs_that_lock_are_counted_and_do_not_move_the_median() -> None:
+    locked = replace(DAY, kept_s=(50.0,) * 5, before_s=(50.0,) * 5, after_s=(40.0,) * 4 + (700.0,))
+    text = markdown([locked])
+    assert "| +244.0% | -20.0% | 0, 1 of 5 |" in text
+
+
 def test_the_table_tells_gain_worst_night_and_cost_of_faults() -> None:
     faulty = replace(DAY, arm="faulty", after_s=(45.0, 54.0), before_s=(45.0, 54.0), changed=())
     text = markdown([DAY, faulty])
-    assert "| w | clean | 1 | 55.0 | 44.0 | -20.0% | -20% | 1 | +4.8% | 1 | 1 |" in text
-    assert "| w | faulty | 1 | 55.0 | 49.5 | -10.0% | -10% | 0 | +0.0% | 0 | 1 |" in text
+    clean = (
+        "| w | clean | 1 | 55.0 | 44.0 | -20.0% | -20.0% | 0, 0 of 2 | -20% | 1 | +4.8% | 1 | 1 |"
+    )
+    assert clean in text
+    told = (
+        "| w | faulty | 1 | 55.0 | 49.5 | -10.0% | -10.0% | 0, 0 of 2 | -10% | 0 | +0.0% | 0 | 1 |"
+    )
+    assert told in text
     assert "- w: a fault a night costs 50% of the gain" in text

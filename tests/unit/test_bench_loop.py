@@ -99,12 +99,6 @@ def test_runs_that_lock_are_counted_and_do_not_move_the_median() -> None:
 def test_the_table_tells_gain_worst_night_and_cost_of_faults() -> None:
     faulty = replace(DAY, arm="faulty", after_s=(45.0, 54.0), before_s=(45.0, 54.0), changed=())
     text = markdown([DAY, faulty])
-    clean = (
-        "| w | clean | 1 | 55.0 | 44.0 | -20.0% | -20.0% | 0, 0 of 2 | -20% | 1 | +4.8% | 1 | 1 |"
-    )
-    assert clean in text
-    told = (
-        "| w | faulty | 1 | 55.0 | 49.5 | -10.0% | -10.0% | 0, 0 of 2 | -10% | 0 | +0.0% | 0 | 1 |"
-    )
-    assert told in text
+    assert "clean | 1 | 55.0 | 44.0 | -20.0% | -20.0% | 0, 0 of 2 | -20% | 1 | +4.8% | 1 |" in text
+    assert "faulty | 1 | 55.0 | 49.5 | -10.0% | -10.0% | 0, 0 of 2 | -10% | 0 | +0.0% | 0" in text
     assert "- w: a fault a night costs 50% of the gain" in text

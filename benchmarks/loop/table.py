@@ -35,7 +35,8 @@ def markdown(figures: Sequence[DayFigures]) -> str:
 
 def _rows(figures: Sequence[DayFigures]) -> Iterator[str]:
     yield "| world | feeds | days | kept, s/veh | loop, s/veh | change | median \
-| locked runs, kept and loop | each day | nights that deploy | worst night | nights that make it > 2 % worse | CPU s |"
+| locked runs, kept and loop | each day | nights that deploy | worst night \
+| nights that make it > 2 % worse | CPU s |"
     yield "|---|---|---:|---:|---:|---:|---:|---|---|---:|---:|---:|---:|"
     for (world, arm), group in groupby(figures, lambda f: (f.world, f.arm)):
         days = list(group)

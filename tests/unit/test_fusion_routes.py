@@ -21,7 +21,6 @@ from traffic_brain.fusion.link_state import link_state
 from traffic_brain.fusion.routes import (
     MAX_SPEED_MPS,
     MISREAD_WINDOW_S,
-    STAY_SHARE,
     STOPOVER_ALLOWANCE_S,
     STOPOVER_FACTOR,
     RouteFinder,
@@ -34,6 +33,7 @@ from traffic_brain.fusion.routes import (
     turns_seen,
     without_misread,
 )
+from traffic_brain.fusion.trip_ends import USUAL_SHARE
 from traffic_brain.fusion.trips import reconstruct
 from traffic_brain.fusion.window import Window
 from traffic_brain.model.network import RoadNetwork, Turn
@@ -274,7 +274,7 @@ def test_backward_walks_come_whence_the_flow_came() -> None:
     straight = begun["b-c",] / (begun["b-c",] + begun["n-c",])
     assert straight == pytest.approx(0.75, abs=0.03)
     # A vehicle begins on a link with the share of those that stay.
-    assert begun[()] / 2000 == pytest.approx(STAY_SHARE, abs=0.012)
+    assert begun[()] / 2000 == pytest.approx(USUAL_SHARE, abs=0.012)
 
 
 @pytest.mark.parametrize("flows", [{}, dict.fromkeys(turns_of(CITY), 0.0)])

@@ -28,6 +28,8 @@ from traffic_brain.fusion.bursts import Bursts
 from traffic_brain.fusion.flow_balance import turns_at_edge, turns_of
 from traffic_brain.fusion.green_order import GreenOrder
 from traffic_brain.fusion.link_state import LinkState
+from traffic_brain.fusion.trip_ends import USUAL_SHARE, stay_share, unseen
+from traffic_brain.fusion.window import Window
 from traffic_brain.model.network import RoadNetwork, Turn
 
 MISSED_RATIO = 0.05
@@ -37,12 +39,9 @@ MISREAD_WINDOW_S = 45.0
 STOPOVER_FACTOR = 4.0
 STOPOVER_ALLOWANCE_S = 600.0
 MAX_SPEED_MPS = 150 / 3.6
-STAY_SHARE = 0.03
-"""Share of vehicles that begin or end on a link, against those that merely pass it."""
 UNLIKELY_S = 10.0
 """Seconds that a driver would lose rather than take a way that e times fewer take."""
 MAX_WALK_LINKS = 60
-VALUE_ROUNDS = 60
 LEAST_FOLLOWED_VEH = 3.0
 """So many vehicles both of two cameras must have read before clocks and plates are trusted."""
 LEAST_SHARE = 0.02
@@ -100,6 +99,8 @@ class RouteFinder:
         free = {k: v.length_m / v.free_flow_speed_mps for k, v in network.links.items()}
         observed = self._mean_s = _mean_s(network, state)
         self._links = tuple(network.links)
+        self._stay = USUAL_SHARE
+        self._missed = np.array([MISSED_RATIO if k in cameras else 1.0 for k in network.links])
         self._linked = frozenset(link for turn in self._turns for link in turn)
         self._costs = [self._costs_of(free), self._costs_of(observed)]
         self._before: dict[str, list[NDArray[np.int32]]] = {}
@@ -191,45 +192,36 @@ class RouteFinder:
             forward: self._unseen_steps(share, forward=forward) for forward in (False, True)
         }
 
+    def learn_ends(
+        self, flows: Mapping[tuple[str, str], float], seen: Sequence[Trip], window: Window
+    ) -> None:
+        """How readily trips begin and end on a link; see ``trip_ends``."""
+        readings = [
+            (trip.links[k], trip.exit_s[k], k == read[0], k == read[-1])
+            for trip in seen
+            for read in [[k for k, observed in enumerate(trip.observed) if observed]]
+            for k in read
+        ]
+        inside = {pair: veh for pair, veh in flows.items() if pair not in self._turns_at_edge}
+        self._stay = stay_share(self.network, inside, self._missed, readings, window)
+
     def _unseen_steps(
         self, share: Mapping[tuple[str, str], float], *, forward: bool
     ) -> dict[str, _Step]:
-        """Per link: where a vehicle goes that no camera sees beyond it, and how likely.
-
-        Vehicles are seen where they *leave* a link. A vehicle ends (or began) on a link with
-        ``STAY_SHARE``, and certainly where no way leads on; it is unseen on all it passes.
-        """
-        neighbours = self.network.successors if forward else self.network.predecessors
-        onward: dict[str, list[tuple[str, float]]] = {}
-        for here in self.network.links:
-            weights = {
-                n: share.get((here, n) if forward else (n, here), 0.0) for n in neighbours[here]
-            }
-            total = sum(weights.values())
-            onward[here] = [(n, w / total) for n, w in weights.items() if w > 0]
-        stay = {here: STAY_SHARE if found else 1.0 for here, found in onward.items()}
-        missed = {k: MISSED_RATIO if k in self.cameras else 1.0 for k in onward}
-        value = dict.fromkeys(onward, 1.0)
-        for _ in range(VALUE_ROUNDS):
-            passing = {
-                here: (1 - stay[here]) * sum(p * value[n] for n, p in found)
-                for here, found in onward.items()
-            }
-            # Forward, ending on a link is not leaving it; backward, every link was left.
-            value = {
-                here: stay[here] + missed[here] * passing[here]
-                if forward
-                else missed[here] * (stay[here] + passing[here])
-                for here in onward
-            }
-        return {
-            here: _Step(
-                tuple(n for n, _ in found),
-                tuple((1 - stay[here]) * p * value[n] for n, p in found),
-                stay[here] / missed[here] if forward else stay[here],
-            )
-            for here, found in onward.items()
-        }
+        """Per link: where a vehicle goes that no camera sees beyond it, and how likely."""
+        chain = unseen(self.network, share, forward=forward)
+        stay = chain.stay(self._stay)
+        value = chain.value(stay, self._missed)
+        ends = stay / self._missed if forward else stay
+        start, onward = chain.onward.indptr, chain.onward.indices
+        weights = chain.onward.data * value[onward]
+        found = {}
+        for i, here in enumerate(self._links):
+            row = slice(start[i], start[i + 1])
+            links = tuple(self._links[n] for n in onward[row].tolist())
+            ways = (1.0 - stay[i]) * weights[row]
+            found[here] = _Step(links, tuple(ways.tolist()), float(ends[i]))
+        return found
 
     def walk(self, start: str, forward: bool, at_s: float, taken: Sequence[str] = ()) -> list[str]:
         """Links beyond ``start`` (not included), in walking order.

@@ -64,6 +64,7 @@ def reconstruct(
     Buses, ``(departure, trip)``, are known whole: each stands for one vehicle, no more, no less.
     """
     known = [trip for _, trip in buses]
+    finder.learn_ends(flows, seen, window)
     finder.learn(flows, [*seen, *known])
     cars = [extend(trip, finder) for trip in seen]
     finder.learn(flows, [*cars, *known])

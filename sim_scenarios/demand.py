@@ -1,9 +1,11 @@
 """The demand of the check: the trips that the engine rebuilt from the feeds, as SUMO routes.
 
-Each seed draws its own day from them, with replacement: vehicles come independently of each other,
-so that the number of all, and of a movement's, is a Poisson count. Each leaves up to a minute
-earlier or later. How many come by a street on which no device hears them is not known so well: of
-those each day has more or fewer. Both plans of a pair drive the same draw.
+Each seed draws its own day from them: a trip drives zero, one or two times, and leaves up to a
+minute earlier or later. Vehicles come independently of each other, so that counts vary as Poisson
+ones do; the rebuilt day is one such draw, and has that in it already: drawn with replacement, days
+would vary twice as much, and streets near saturation lock that never do. How many come by a street
+on which no device hears them is not known so well: of those each day has more or fewer. Both plans
+of a pair drive the same draw.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ DEPARTURE_SPREAD_S = 60.0
 """Trips of tomorrow are not today's to the second; and what is left of the rhythm of the signals at
 which today's were seen must go: a window of a whole cycle or more. With half of it, plans with
 another cycle than that in service looked worse on ingolstadt1, by some 5 to 10 points."""
+REDRAW_PROB = 0.1
+"""Probability that a trip does not drive, and that it drives twice."""
 UNHEARD_SD = 0.25
 """Standard error of the number of vehicles that no device heard, as a share, each entry of the city
 apart: of the streets of recorded worlds that only probes tell of."""
@@ -88,11 +92,12 @@ def draw(
     """
     rng = np.random.default_rng(seed)
     is_bus = np.array([v.vehicle_class == BUS for v in vehicles], dtype=bool)
-    cars = np.flatnonzero(~is_bus)
-    worth = _worth(vehicles, rng)[cars]
-    count = int(rng.poisson(scale * float(worth.sum())))
-    drawn = rng.choice(cars, count, p=worth / worth.sum()) if len(cars) else cars
-    owner = np.sort(np.concatenate([drawn, np.flatnonzero(is_bus)]))
+    n = len(vehicles)
+    redrawn = rng.random(n) < 2 * REDRAW_PROB
+    times = np.where(redrawn, rng.binomial(2, 0.5, n), 1)
+    wanted = times * scale * _worth(vehicles, rng)
+    copies = np.floor(wanted + rng.random(n)).astype(np.int64)
+    owner = np.repeat(np.arange(n), np.where(is_bus, 1, copies))
     spread_s = np.where(is_bus[owner], 0.0, DEPARTURE_SPREAD_S) * (
         2.0 * rng.random(len(owner)) - 1.0
     )

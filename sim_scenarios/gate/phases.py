@@ -151,6 +151,9 @@ class Check:
     ) -> list[tuple[Candidate, Pairs]]:
         """Candidates that beat the base, the best first, with their pairs; by successive halving.
 
+        The best is that of the lowest mean, so that plans which lock come last; to be tried at all,
+        a plan must beat the base on most days: how often streets may lock, the decision asks.
+
         Rounds take turns between more demand and the rebuilt one: some plans lock under the first,
         some only under the second, where less is held back upstream.
         """
@@ -171,7 +174,7 @@ class Check:
             field_now.sort(key=lambda c: (float(np.mean(total[c.candidate_id])), c.candidate_id))
             field_now = field_now[: max(-(-len(field_now) // 2), LEAST_FIELD)]
         pairs = [(c, (tuple(total[IN_SERVICE]), tuple(total[c.candidate_id]))) for c in field_now]
-        return [(c, p) for c, p in pairs if np.mean(p[1]) < np.mean(p[0])]
+        return [(c, p) for c, p in pairs if np.median(np.array(p[1]) / np.maximum(p[0], 1e-9)) < 1.0]
 
     def _try(self, best: Candidate, screened: Pairs, first: int, progress: Progress) -> Judged:
         """All that follows the screening for one candidate, on seeds numbered from ``first``.

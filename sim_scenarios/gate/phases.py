@@ -174,7 +174,9 @@ class Check:
             field_now.sort(key=lambda c: (float(np.mean(total[c.candidate_id])), c.candidate_id))
             field_now = field_now[: max(-(-len(field_now) // 2), LEAST_FIELD)]
         pairs = [(c, (tuple(total[IN_SERVICE]), tuple(total[c.candidate_id]))) for c in field_now]
-        return [(c, p) for c, p in pairs if np.median(np.array(p[1]) / np.maximum(p[0], 1e-9)) < 1.0]
+        return [
+            (c, p) for c, p in pairs if np.median(np.array(p[1]) / np.maximum(p[0], 1e-9)) < 1.0
+        ]
 
     def _try(self, best: Candidate, screened: Pairs, first: int, progress: Progress) -> Judged:
         """All that follows the screening for one candidate, on seeds numbered from ``first``.
@@ -248,7 +250,7 @@ class Check:
             (switched, params.transition_rise_ratio, "on a day that switches to it and back"),
         )
         for (before, after), limit, when in limits:
-            change = float(np.median(np.array(after) / np.maximum(before, 1e-9))) - 1
+            change = _usual_ratio(before, after) - 1
             if change > limit:
                 return Decision.INCONCLUSIVE, f"delay changes by {change:+.1%} {when}: {reason}"
         return Decision.DEPLOY, reason
@@ -268,6 +270,11 @@ class Check:
     def _seed(self, number: int) -> int:
         """Seeds of the check; screening and confirmation never share one."""
         return (self.seed * 100_003 + number * 7 + 11) % 2_000_000_000
+
+
+def _usual_ratio(before: Sequence[float], after: Sequence[float]) -> float:
+    """Delay under the candidate over that in service, on the median day."""
+    return float(np.median(np.array(after) / np.maximum(before, 1e-9)))
 
 
 def _for_everybody(confirmed: _Phase, evidence: Evidence, reason: str) -> tuple[Decision, str]:

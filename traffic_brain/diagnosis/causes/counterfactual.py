@@ -105,8 +105,14 @@ class Area:
         return frozenset(self.links)
 
     @cached_property
-    def _drawn(self) -> tuple[Journeys, ...]:
-        return tuple(journeys(self.streets, self._ways(i)) for i in range(DRAWS))
+    def _journeys(self) -> dict[int, Journeys]:
+        """Of the draws that were driven so far: not every area drives all of them."""
+        return {}
+
+    def _drawn(self, draw: int) -> Journeys:
+        if draw not in self._journeys:
+            self._journeys[draw] = journeys(self.streets, self._ways(draw))
+        return self._journeys[draw]
 
     def _ways(self, draw: int) -> list[Way]:
         """The vehicles of a draw; of the first, those that were observed."""
@@ -147,7 +153,8 @@ class Area:
         self.runs[0] += 1
         streets = replace(self.streets, streets=change(self.streets))
         shown = lamps(streets, {**self.plans, **(plans or {})})
-        return simulate(streets, shown, (of or self._drawn)[draw], *self.window_s)
+        driven = of[draw] if of else self._drawn(draw)
+        return simulate(streets, shown, driven, *self.window_s)
 
     def lost_at_s(self, run: QueueRun, ends: Sequence[str]) -> np.ndarray:
         """float64[approach]: lost per vehicle on each of some approaches, by their head links."""

@@ -60,7 +60,7 @@ MOST_CASES = 60
 """Queues of a day whose causes are driven: the costliest."""
 LEAST_SHARE = 0.02
 """Shares below are not told."""
-FURTHER_HOPS, FURTHER_JUNCTIONS, FURTHER_BINS = 2, 24, 24
+FURTHER_HOPS, FURTHER_JUNCTIONS, FURTHER_BINS = 2, 16, 18
 """How far around a junction, and how long, a retiming is followed before anything is promised."""
 BELIEVED = (0.5, 2.0)
 """Modelled over observed delay, outside of which no saving is promised."""

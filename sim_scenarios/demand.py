@@ -1,11 +1,11 @@
 """The demand of the check: the trips that the engine rebuilt from the feeds, as SUMO routes.
 
-Each seed draws its own day from them: a trip drives zero, one or two times, and leaves up to a
-minute earlier or later. Vehicles come independently of each other, so that counts vary as Poisson
-ones do; the rebuilt day is one such draw, and has that in it already: drawn with replacement, days
-would vary twice as much, and streets near saturation lock that never do. How many come by a street
-on which no device hears them is not known so well: of those each day has more or fewer. Both plans
-of a pair drive the same draw.
+Each seed draws its own day from them: a trip that a device saw drives zero, one or two times, and
+leaves up to a minute earlier or later. The rebuilt day is one draw of independent vehicles, and
+varies from quarter to quarter of an hour as they do; drawn from it with replacement, days would
+vary twice as much, and streets near saturation lock that never do. So a tenth of that is added. How
+many come by a street on which no device detects them is not known so well: of those each day has
+more or fewer. Both plans of a pair drive the same draw.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ DEPARTURE_SPREAD_S = 60.0
 which today's were seen must go: a window of a whole cycle or more. With half of it, plans with
 another cycle than that in service looked worse on ingolstadt1, by some 5 to 10 points."""
 REDRAW_PROB = 0.1
-"""Probability that a trip does not drive, and that it drives twice."""
-UNHEARD_SD = 0.25
-"""Standard error of the number of vehicles that no device heard, as a share, each entry of the city
-apart: of the streets of recorded worlds that only probes tell of."""
+"""Probability that a detected trip does not drive, and that it drives twice."""
+UNDETECTED_SD = 0.25
+"""Standard error of the number of vehicles that no device detected, as a share, each entry of the
+city apart: of the streets of recorded worlds that only probes tell of."""
 CAR, BUS = "car", "bus"
 
 
@@ -60,7 +60,7 @@ class Vehicle:
     depart_s: float
     links: tuple[str, ...]
     vehicle_class: str
-    heard: bool = True
+    detected: bool = True
     """Whether a device saw it; else only the balance of flows tells that it drove."""
 
 
@@ -72,7 +72,7 @@ def drivable_vehicles(state: State, network: RoadNetwork) -> list[Vehicle]:
     for i, ((depart, links), vehicle_class) in enumerate(kinds):
         way = links if vehicle_class == BUS else _longest_part(links, open_ways, network)
         if way:
-            found.append(Vehicle(depart, way, vehicle_class, i not in state.unheard))
+            found.append(Vehicle(depart, way, vehicle_class, i not in state.undetected))
     return found
 
 
@@ -108,11 +108,11 @@ def draw(
 
 def _worth(vehicles: Sequence[Vehicle], rng: np.random.Generator) -> np.ndarray:
     """float64[vehicle]: how many of it this day is expected to have."""
-    entries = sorted({v.links[0] for v in vehicles if not v.heard})
+    entries = sorted({v.links[0] for v in vehicles if not v.detected})
     # Lognormal with mean 1, so that the expected demand is the rebuilt one.
-    factor = np.exp(UNHEARD_SD * rng.standard_normal(len(entries)) - UNHEARD_SD**2 / 2)
+    factor = np.exp(UNDETECTED_SD * rng.standard_normal(len(entries)) - UNDETECTED_SD**2 / 2)
     of_entry = dict(zip(entries, factor.tolist(), strict=True))
-    return np.array([1.0 if v.heard else of_entry[v.links[0]] for v in vehicles])
+    return np.array([1.0 if v.detected else of_entry[v.links[0]] for v in vehicles])
 
 
 def write_draw(

@@ -248,8 +248,8 @@ def _write_day(
                 "vehicle_class": pa.array(
                     [day.state.vehicle_classes[trip] for _, trip, _ in pieces], pa.string()
                 ),
-                "heard": pa.array(
-                    [trip not in day.state.unheard for _, trip, _ in pieces], pa.bool_()
+                "detected": pa.array(
+                    [trip not in day.state.undetected for _, trip, _ in pieces], pa.bool_()
                 ),
             }
         ),

@@ -243,7 +243,7 @@ def test_the_drawn_demand_is_the_rebuilt_one_in_the_mean(tmp_path: Path, scale: 
 def test_those_that_no_device_heard_are_more_on_some_days_than_on_others() -> None:
     """Of each entry apart, by about a quarter; in the mean as many as rebuilt."""
     heard = [Vehicle(float(i), ("a", "b"), CAR) for i in range(400)]
-    unheard = [replace(v, links=(x, "b"), heard=False) for v in heard for x in "xy"]
+    unheard = [replace(v, links=(x, "b"), detected=False) for v in heard for x in "xy"]
     days = []
     for seed in range(300):
         _, owners = draw([*heard, *unheard], seed)

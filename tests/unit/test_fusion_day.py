@@ -36,7 +36,7 @@ COLUMNS = {
     "delay_high_s_per_veh queue_veh queue_low_veh queue_high_veh level sources",
     "movement_demand": "movement_id junction_id bin_start_s flow_vph demand_vph demand_low_vph "
     "demand_high_vph source",
-    "trips": "trip_idx depart_s links vehicle_class heard",
+    "trips": "trip_idx depart_s links vehicle_class detected",
     "health": "feed device_id code detail",
     "quarantine": "feed reason rows",
     "link_sources": "source link_id bin_start_s pace_s_per_m",

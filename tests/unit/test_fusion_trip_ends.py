@@ -21,7 +21,7 @@ MISSED = np.array([0.05 if i in CAMERAS else 1.0 for i in range(LINKS)])
 
 
 def day(
-    share: float, seed: int, at_s: tuple[float, float] = (1000.0, 6000.0)
+    share: float, seed: int, cameras: frozenset[int] = CAMERAS
 ) -> tuple[dict[tuple[str, str], float], list[Reading]]:
     """Turns and readings of a street on whose every link a share of vehicles begins and ends."""
     rng = np.random.default_rng(seed)
@@ -34,9 +34,10 @@ def day(
             end += 1
         for i in range(start, end):
             flows[NAMES[i], NAMES[i + 1]] += 1.0
-        read = [i for i in range(start, end) if i in CAMERAS and rng.random() > 0.05]
+        left = range(start, end + (end == LINKS - 1))  # who ends on a link does not leave it
+        read = [i for i in left if i in cameras and rng.random() > 0.05]
         readings += [
-            (NAMES[i], float(rng.uniform(*at_s)), i == read[0], i == read[-1]) for i in read
+            (NAMES[i], float(rng.uniform(1000, 6000)), i == read[0], i == read[-1]) for i in read
         ]
     return flows, readings
 
@@ -57,11 +58,28 @@ def test_where_no_camera_tells_it_is_the_usual_one() -> None:
 
 
 def test_trips_cut_off_by_the_window_do_not_count_as_ended() -> None:
-    """All are last readings there; were they taken for ends, the share would be far greater."""
-    flows, readings = day(0.01, 3)
-    cut = [(link, 7000.0, False, True) for link, *_ in readings[::3]]
-    found = stay_share(CITY, flows, MISSED, [*readings, *cut], WINDOW)
-    assert found < 0.02
+    """Who is read within the margin is never read again; taken for ends, they double the share."""
+    flows, readings = day(0.03, 3)
+    cut = [(link, 7000.0, first, True) for link, _, first, _ in readings[::2]]
+    kept = stay_share(CITY, flows, MISSED, [*readings, *cut], WINDOW)
+    assert kept == pytest.approx(0.03, rel=0.35)
+    counted = [(link, 4000.0, first, True) for link, _, first, _ in readings[::2]]
+    assert stay_share(CITY, flows, MISSED, [*readings, *counted], WINDOW) > 1.5 * kept
+
+
+def test_a_camera_at_the_edge_of_the_map_reads_who_leaves_it() -> None:
+    """There all are last readings, which tells nothing; those before it are met again there."""
+    at_edge = frozenset({2, LINKS - 1})
+    flows, readings = day(0.015, 5, at_edge)
+    missed = np.array([0.05 if i in at_edge else 1.0 for i in range(LINKS)])
+    assert stay_share(CITY, flows, missed, readings, WINDOW) == pytest.approx(0.015, rel=0.35)
+
+
+def test_few_readings_leave_it_at_the_usual_one() -> None:
+    """A fifth is expected to be read here last; a third of a dozen is no surprise."""
+    flows, _ = day(0.03, 6)
+    few = [(NAMES[7], 3000.0, False, k < 4) for k in range(12)]
+    assert stay_share(CITY, flows, MISSED, few, WINDOW) == pytest.approx(USUAL_SHARE, rel=1.5)
 
 
 @pytest.mark.parametrize("forward", [True, False])

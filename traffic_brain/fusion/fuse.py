@@ -433,7 +433,7 @@ def _write_trips(out: Path, weighted: WeightedTrips, window: Window, seed: int) 
                 "vehicle_class": pa.array(
                     ["bus" if v.is_bus else "car" for v in vehicles], pa.string()
                 ),
-                "heard": pa.array([v.is_heard for v in vehicles], pa.bool_()),
+                "detected": pa.array([v.is_detected for v in vehicles], pa.bool_()),
             }
         ),
         out / "trips.parquet",

@@ -24,7 +24,7 @@ def pooled(states: Sequence[State]) -> State:
     if len(alike) == 1:
         return latest
     chosen = [
-        (state.trips[i], state.vehicle_classes[i], i in state.unheard)
+        (state.trips[i], state.vehicle_classes[i], i in state.undetected)
         for first, state in enumerate(alike)
         for i in range(first, len(state.trips), len(alike))
     ]
@@ -35,5 +35,5 @@ def pooled(states: Sequence[State]) -> State:
         demand_high_vph=np.mean([state.demand_high_vph for state in alike], axis=0),
         trips=tuple(trip for trip, _, _ in chosen),
         vehicle_classes=tuple(kind for _, kind, _ in chosen),
-        unheard=frozenset(i for i, (_, _, unheard) in enumerate(chosen) if unheard),
+        undetected=frozenset(i for i, (_, _, undetected) in enumerate(chosen) if undetected),
     )

@@ -238,10 +238,10 @@ class RouteFinder:
             if not forward:
                 at_s -= self._mean_s[here]
             onward = [
-                (n, w * self._bursts.at(n, at_s))
-                for n, w in zip(step.links, step.weights, strict=True)
-                if n not in seen
+                (n, w) for n, w in zip(step.links, step.weights, strict=True) if n not in seen
             ]
+            if len(onward) > 1:
+                onward = [(n, w * self._bursts.at(n, at_s)) for n, w in onward]
             # A vehicle that was seen leaving its link did not end on it.
             stay = step.stay if found or not forward else 0.0
             draw = self._rng.random() * (sum(w for _, w in onward) + stay)

@@ -37,8 +37,8 @@ class State:
     trips: (departure in seconds of the day, links) of every vehicle; vehicle_classes: ``car`` or
         ``bus``, in the same order.
     running_plans: junction_id -> the fixed plan that ran.
-    unheard: the trips, by index, of vehicles that no device saw: only the balance of flows tells of
-        them, and their number is less sure.
+    undetected: the trips, by index, of vehicles that no device saw: only the balance of flows tells
+        of them, and their number is less sure.
 
     What the files do not know, of bins in which no feed spoke, is drawn from the bins around.
     """
@@ -54,7 +54,7 @@ class State:
     vehicle_classes: tuple[str, ...]
     running_plans: Mapping[str, SignalPlan]
     summary: Mapping[str, Any]
-    unheard: frozenset[int] = frozenset()
+    undetected: frozenset[int] = frozenset()
 
 
 def load_state(folder: Path, network: RoadNetwork) -> State:
@@ -122,15 +122,15 @@ def _state(
         vehicle_classes=tuple(trips["vehicle_class"].to_pylist()),
         running_plans={p.junction_id: p for p in plans},
         summary=summary,
-        unheard=_unheard(trips),
+        undetected=_undetected(trips),
     )
 
 
-def _unheard(trips: pa.Table) -> frozenset[int]:
+def _undetected(trips: pa.Table) -> frozenset[int]:
     """Of a state that does not tell (before November 2026), none."""
-    if "heard" not in trips.column_names:
+    if "detected" not in trips.column_names:
         return frozenset()
-    return frozenset(i for i, heard in enumerate(trips["heard"].to_pylist()) if not heard)
+    return frozenset(i for i, detected in enumerate(trips["detected"].to_pylist()) if not detected)
 
 
 def _matrix(table: pa.Table, column: str, bins: int) -> np.ndarray:

@@ -58,9 +58,13 @@ class Unseen:
         backward, every link was left.
         """
         value = np.ones(len(stay))
+        leaves = np.diff(self.onward.indptr) == 0  # the map; who ends there passes its end
         for _ in range(VALUE_ROUNDS):
             passing = (1.0 - stay) * (self.onward @ value)
-            value = stay + missed * passing if self.forward else missed * (stay + passing)
+            if self.forward:
+                value = np.where(leaves, missed, stay + missed * passing)
+            else:
+                value = missed * (stay + passing)
         return np.asarray(value)
 
     def beyond(self, stay: Floats, value: Floats) -> Floats:
@@ -100,24 +104,27 @@ def stay_share(
     told = list(readings)
     sides = []
     for forward in (True, False):
+        chain = unseen(network, flows, forward=forward)
+        leads_on = np.diff(chain.onward.indptr) > 0
         inside = [
-            (link, last if forward else first)
+            (network.link_idx[link], last if forward else first)
             for link, at_s, first, last in told
             if (at_s < window.end_s - MARGIN_S if forward else at_s > window.begin_s + MARGIN_S)
+            and leads_on[network.link_idx[link]]  # where all end, an end tells nothing
         ]
-        seen = np.bincount(
-            [network.link_idx[link] for link, _ in inside], minlength=len(network.links)
-        )
+        seen = np.bincount([i for i, _ in inside], minlength=len(network.links))
         ends = sum(end for _, end in inside)
         if ends:
-            sides.append((unseen(network, flows, forward=forward), seen, ends))
+            sides.append((chain, seen, ends))
 
     def misfit(share: float) -> float:
         found = (np.log(share / USUAL_SHARE) / PRIOR_LOG_SD) ** 2
         for chain, seen, ends in sides:
             stay = chain.stay(share)
-            expected = float(seen @ chain.beyond(stay, chain.value(stay, missed)))
-            found += ((expected - ends) / (READINGS_RELATIVE_SD * ends)) ** 2
+            beyond = chain.beyond(stay, chain.value(stay, missed))
+            chance = float(seen @ (beyond * (1.0 - beyond)))
+            error = float(seen @ beyond) - ends
+            found += error**2 / ((READINGS_RELATIVE_SD * ends) ** 2 + chance)
         return float(found)
 
     return min(SHARES, key=misfit) if sides else USUAL_SHARE

@@ -34,7 +34,7 @@ class WeightedTrips:
     depart_s: np.ndarray
     is_bus: np.ndarray
     """bool[trip]."""
-    is_heard: np.ndarray
+    is_detected: np.ndarray
     """bool[trip]: some device saw the vehicle; of the others only the balance tells."""
 
 
@@ -45,7 +45,7 @@ class WholeTrip:
     depart_s: float
     trip: Trip
     is_bus: bool
-    is_heard: bool
+    is_detected: bool
 
 
 def reconstruct(
@@ -69,16 +69,16 @@ def reconstruct(
     cars = [extend(trip, finder) for trip in seen]
     finder.learn(flows, [*cars, *known])
     cars += _missed([*cars, *known], finder, counters, police, window)
-    unheard = _unheard([*cars, *known], finder, flows, _covered(counters), window)
-    heard, cars = len(cars), [*cars, *unheard]
+    undetected = _undetected([*cars, *known], finder, flows, _covered(counters), window)
+    detected, cars = len(cars), [*cars, *undetected]
     trips = [*cars, *known]
     is_bus = np.arange(len(trips)) >= len(cars)
-    is_heard = is_bus | (np.arange(len(trips)) < heard)
+    is_detected = is_bus | (np.arange(len(trips)) < detected)
     begun = [depart_s(trip, finder) for trip in cars] + [at_s for at_s, _ in buses]
     incidence = _incidence(trips, counters, flows, window)
     weights = balance(incidence, len(trips)) if len(incidence.counted) else np.ones(len(trips))
     weights = np.where(is_bus, 1.0, weights)
-    return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus, is_heard)
+    return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus, is_detected)
 
 
 def _missed(
@@ -117,11 +117,20 @@ def _missed(
         if wanted <= 0 or explained.ratio(i) >= ENOUGH or not len(times):
             continue
         left = unexplained(times, explained.left_s(i))
-        times = left if len(left) >= wanted else times
-        for at_s in times[np.linspace(0, len(times) - 1, min(wanted, len(times))).astype(int)]:
+        some = min(wanted, len(times))
+        chosen = [*_evenly(left, min(some, len(left))), *_evenly(times, some - len(left))]
+        for at_s in chosen:
             trip = _grow(counter, float(at_s), finder)
             explained.add(trip)
             found.append(trip)
+    return found
+
+
+def _evenly(times_s: np.ndarray, count: int) -> list[float]:
+    """So many of the times, evenly chosen; none where the count is not positive."""
+    if count <= 0:
+        return []
+    found: list[float] = times_s[np.linspace(0, len(times_s) - 1, count).astype(int)].tolist()
     return found
 
 
@@ -154,7 +163,7 @@ def _covered(counters: list[Counter]) -> dict[tuple[str, str], int]:
     return {(c.link_id, e): i for i, c in enumerate(counters) for e in c.to_links}
 
 
-def _unheard(
+def _undetected(
     trips: list[Trip],
     finder: RouteFinder,
     flows: Mapping[tuple[str, str], float],
@@ -186,7 +195,7 @@ def _unheard(
 
 def _spread(times_s: np.ndarray, intensity: np.ndarray, count: int) -> list[float]:
     """So many of the (sorted) times, evenly over the sum of their intensities."""
-    reached = np.cumsum(intensity)
+    reached = np.cumsum(intensity if intensity.sum() > 0 else np.ones(len(times_s)))
     wanted = (np.arange(count) + 0.5) / count * reached[-1]
     found: list[float] = times_s[np.searchsorted(reached, wanted)].tolist()
     return found
@@ -277,11 +286,11 @@ def whole_trips(weighted: WeightedTrips, window: Window, seed: int) -> list[Whol
     rng = np.random.default_rng(seed)
     copies = np.floor(weighted.weights + rng.random(len(weighted.weights))).astype(int)
     found = []
-    for trip, begun, is_bus, is_heard, n in zip(
+    for trip, begun, is_bus, is_detected, n in zip(
         weighted.trips,
         weighted.depart_s,
         weighted.is_bus.tolist(),
-        weighted.is_heard.tolist(),
+        weighted.is_detected.tolist(),
         copies,
         strict=True,
     ):
@@ -289,7 +298,7 @@ def whole_trips(weighted: WeightedTrips, window: Window, seed: int) -> list[Whol
             shift = 0.0 if copy == 0 else float(rng.uniform(-30, 30))
             if trip.exit_s[-1] + shift >= window.begin_s and begun + shift < window.end_s:
                 depart = max(begun + shift, float(window.begin_s))
-                found.append(WholeTrip(depart, trip, is_bus, is_heard))
+                found.append(WholeTrip(depart, trip, is_bus, is_detected))
     return sorted(found, key=lambda one: (one.depart_s, one.trip.links))
 
 

@@ -44,7 +44,7 @@ def test_working_days_of_the_last_weeks_on_the_same_network(nights: Path) -> Non
 
 
 def test_several_days_are_their_mean_and_take_vehicles_from_each(short_night: ShortNight) -> None:
-    today = replace(short_night.known, unheard=frozenset({0, 1, 2}))
+    today = replace(short_night.known, undetected=frozenset({0, 1, 2}))
     assert pooled([today]) is today
     busier = replace(
         today,
@@ -60,8 +60,8 @@ def test_several_days_are_their_mean_and_take_vehicles_from_each(short_night: Sh
     assert [t for t, _ in both.trips] == sorted(t for t, _ in both.trips)
     from_today = (Counter(both.trips) & Counter(today.trips)).total()
     assert abs(from_today - len(today.trips) / 2) <= 1
-    unheard = {both.trips[i] for i in both.unheard}
-    assert unheard == {today.trips[0], busier.trips[1], today.trips[2]}
+    undetected = {both.trips[i] for i in both.undetected}
+    assert undetected == {today.trips[0], busier.trips[1], today.trips[2]}
 
 
 def test_days_of_another_window_are_left_out(short_night: ShortNight) -> None:

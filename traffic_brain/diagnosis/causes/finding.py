@@ -73,7 +73,7 @@ class Diagnosis:
     """The causes of one bottleneck, and the record from which they can be driven again.
 
     savable_veh_h: of the best retiming found, in the streets further around as well and over the
-    hours before and after; best_plan: that plan. savable_ratio: of what the area loses.
+    hours before and after; best_plan: that plan. savable_ratio: of what is lost there.
     """
 
     shares: tuple[CauseShare, ...]
@@ -211,7 +211,6 @@ def _counterfactuals(
         found = was.gain(mended)
         gains[fault.cause] = np.maximum(gains.get(fault.cause, found), found)
     lasting = whole if fault.cause is Cause.INCIDENT else broken
-    before = mended if fault.cause is Cause.INCIDENT else was
     best = retimed(Search(area, junction_id, lasting), plan, alone[Cause.CYCLE])
     after = _lost(area, head.link_id, {junction_id: best}, lasting)
     if fault.cause is None:
@@ -223,7 +222,8 @@ def _counterfactuals(
     fits = BELIEVED[0] <= fit.ratio <= BELIEVED[1]
     further = _further(area, junction_id)
     promise = _promise(further, {junction_id: best}, lasting)
-    savable = max(float((promise[0] - promise[1]).mean()), 0.0) if fits else 0.0
+    lost = float(promise[0].mean())
+    savable = max(lost - float(promise[1].mean()), 0.0) if fits else 0.0
     record = {
         "head": head.link_id,
         "junction_id": junction_id,
@@ -251,8 +251,7 @@ def _counterfactuals(
         "savable_veh_h": round(savable, 3),
         "runs": area.runs[0],
     }
-    lost = float(before.area.mean())
-    said = _said(fit, shares, was.area, savable)
+    said = _said(fit, shares, lost, savable)
     return Diagnosis(shares, savable, best, fit, record, said, savable / lost if lost else 0.0)
 
 
@@ -377,7 +376,7 @@ def shares_of(
     return tuple(found) or (CauseShare(Cause.UNKNOWN, 1.0, 1.0, 1.0),)
 
 
-def _said(fit: Fit, shares: Sequence[CauseShare], base: np.ndarray, savable: float) -> str:
+def _said(fit: Fit, shares: Sequence[CauseShare], lost: float, savable: float) -> str:
     told = ", ".join(
         f"{s.cause.value} {s.share_ratio:.0%} [{s.low_ratio:.0%}, {s.high_ratio:.0%}]"
         for s in shares[:3]
@@ -385,7 +384,4 @@ def _said(fit: Fit, shares: Sequence[CauseShare], base: np.ndarray, savable: flo
     explained = f"the model explains {fit.ratio:.0%} of the delay observed"
     if fit.taken.cause is not None:
         explained += f" with {fit.taken.name}"
-    return (
-        f"{told}; {explained}; a retiming gives back {savable:.1f} of "
-        f"{float(base.mean()):.1f} veh-h around it"
-    )
+    return f"{told}; {explained}; a retiming gives back {savable:.1f} of {lost:.1f} veh-h around it"

@@ -23,7 +23,7 @@ from traffic_brain.model.network import RoadNetwork
 
 USUAL_SHARE = 0.03
 """Share of vehicles that begin or end on a link, against those that merely pass it."""
-SHARES = tuple(float(s) for s in np.geomspace(0.001, 0.1, 17))
+SHARES = tuple(float(s) for s in np.geomspace(0.001, 0.06, 15))
 PRIOR_LOG_SD = 1.0
 READINGS_RELATIVE_SD = 0.04
 """Error of the chain's number of first and last readings: vehicles do not choose by turning shares

@@ -51,6 +51,19 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists()
 
 
+def test_the_handbook_tells_every_setting_of_the_check_as_it_is() -> None:
+    from sim_scenarios.gate.params import CheckParams
+
+    page = (ROOT / "docs/operators.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \| ([0-9., ]+) \|", page, re.MULTILINE)
+    told = {
+        name.strip(" `"): float(value)
+        for names, values in rows
+        for name, value in zip(names.split(","), values.split(","), strict=True)
+    }
+    assert told == {name: float(value) for name, value in vars(CheckParams()).items()}
+
+
 def test_the_settings_of_the_handbook_are_settings(tmp_path: Path) -> None:
     from traffic_brain.nightly.settings import read_settings
 

@@ -33,10 +33,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -180,7 +181,7 @@ def changed(usual: Params, table: Mapping[str, object], name: str) -> Params:
             all names and kinds that are wrong.
     """
     known = {parameter.name: getattr(usual, parameter.name) for parameter in fields(usual)}
-    problems = [f"'{key}' is unknown" for key in table if key not in known]
+    problems = [_unknown(key, known) for key in table if key not in known]
     problems += [
         f"{key} = {value!r} is not {_like(known[key])[1]}"
         for key, value in table.items()
@@ -213,7 +214,7 @@ def read_toml(path: Path) -> dict[str, object]:
 def _read_config(config: Path) -> dict[str, object]:
     told = read_toml(config)
     known = {setting.name for setting in fields(NightSettings)}
-    problems = [f"'{name}' is unknown" for name in told if name not in known]
+    problems = [_unknown(name, known) for name in told if name not in known]
     problems += [
         f"{name} = {value!r} is not {_KINDS[name][1]}"
         for name, value in told.items()
@@ -239,6 +240,12 @@ _KINDS: Mapping[str, tuple[type, str]] = {
     "refine": (dict, "a table"),
     "check": (dict, "a table"),
 }
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    """What is said of a name that is none, with the one that was likely meant."""
+    near = get_close_matches(name, sorted(known), 1)
+    return f"'{name}' is unknown" + (f": did you mean {near[0]}?" if near else "")
 
 
 def _is_of_kind(name: str, value: object) -> bool:

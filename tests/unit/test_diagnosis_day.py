@@ -166,9 +166,12 @@ def test_causes(day: SmallDay, tmp_path: Path, report: Report) -> None:
     assert junction_id is not None
     plan = load_state(day.state, net).running_plans[junction_id]
     groups = {g for m in net.movements.values() if m.from_link == head for g in m.signal_group_idxs}
-    starved = [
-        replace(s, green_s=6 if any(s.picture[g] in "Gg" for g in groups) else 60)
-        for s in plan.stages
+    served = [any(s.picture[g] in "Gg" for g in groups) for s in plan.stages]
+    taken = sum(s.green_s - 6 for s, own in zip(plan.stages, served, strict=True) if own)
+    given = taken // served.count(False)
+    starved = [  # in the cycle that it had: another one would be a fault of its own
+        replace(s, green_s=6 if own else s.green_s + given)
+        for s, own in zip(plan.stages, served, strict=True)
     ]
 
     def cause(name: str, **changes: Any) -> Bottleneck:

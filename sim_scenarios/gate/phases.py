@@ -174,9 +174,7 @@ class Check:
             field_now.sort(key=lambda c: (float(np.mean(total[c.candidate_id])), c.candidate_id))
             field_now = field_now[: max(-(-len(field_now) // 2), LEAST_FIELD)]
         pairs = [(c, (tuple(total[IN_SERVICE]), tuple(total[c.candidate_id]))) for c in field_now]
-        return [
-            (c, p) for c, p in pairs if np.median(np.array(p[1]) / np.maximum(p[0], 1e-9)) < 1.0
-        ]
+        return [(c, pair) for c, pair in pairs if _usual_ratio(*pair) < 1.0]
 
     def _try(self, best: Candidate, screened: Pairs, first: int, progress: Progress) -> Judged:
         """All that follows the screening for one candidate, on seeds numbered from ``first``.

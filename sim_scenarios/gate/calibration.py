@@ -36,12 +36,16 @@ class CalibrationLimits:
 
     least_good_geh_ratio: share of the counted movements with GEH < 5.
     vehicles_ratio: simulated over rebuilt vehicles, within 1 ± this.
-    most_time_ratio: vehicle-hours on the links, simulated over observed: at most this, and at
-        least its reciprocal.
+    slow_time_ratio: vehicle-hours on the links, simulated over observed, above which drivers that
+        follow closer are tried. On recorded maps that a rebuilt city told well of it was 1.04 to
+        1.17, as what is observed of long queues is some tenth short; on one where it was 1.37,
+        plans were promised 11 points too much, and 2 with drivers that brought it to 1.03.
+    most_time_ratio: the same ratio at most, and at least its reciprocal, whoever drives.
     """
 
     least_good_geh_ratio: float = 0.6
     vehicles_ratio: float = 0.1
+    slow_time_ratio: float = 1.25
     most_time_ratio: float = 2.5
 
 
@@ -78,7 +82,7 @@ def sheet(
 
 def is_too_slow(found: Mapping[str, Any], limits: CalibrationLimits) -> bool:
     """Whether the simulated city stands in queues that the real one does not have."""
-    return found["time_ratio"] is not None and found["time_ratio"] > limits.most_time_ratio
+    return found["time_ratio"] is not None and found["time_ratio"] > limits.slow_time_ratio
 
 
 def _problems(found: dict[str, Any], limits: CalibrationLimits) -> list[str]:

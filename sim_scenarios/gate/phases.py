@@ -28,8 +28,13 @@ from traffic_brain.progress import Progress, part
 TRIES = 2
 """Candidates that are brought to confirmation at the most."""
 LEAST_FIELD = 3
-CLOSER_DRIVERS = (Drivers(min_gap_m=1.5), Drivers(min_gap_m=1.5, tau_s=0.8))
-"""Tried in this order; a standing car then takes 6.5 m of its lane instead of 7.5 m."""
+CLOSER_DRIVERS = (
+    Drivers(tau_s=0.95),
+    Drivers(tau_s=0.9),
+    Drivers(min_gap_m=1.5, tau_s=0.9),
+    Drivers(min_gap_m=1.5, tau_s=0.8),
+)
+"""Tried in this order; in the end a standing car takes 6.5 m of its lane instead of 7.5 m."""
 SCREEN, CONFIRM, STRESS = "screen", "confirm", "stress"
 CALM, TRANSITION = "calm", "transition"
 
@@ -110,7 +115,8 @@ class Check:
         """The calibration sheet, from tonight's day, which is the one that was observed.
 
         Where the city stands in queues that nobody saw, its drivers follow closer than SUMO's
-        usual ones: closer ones are tried, and the first that fit stay for the whole check.
+        usual ones: closer ones are tried, and the first that fit stay for the whole check, or the
+        last where none does.
         """
         found = self._sheet(progress)
         for drivers in CLOSER_DRIVERS:

@@ -122,7 +122,7 @@ def test_probe_speeds_are_averaged_over_distance() -> None:
     assert found.seen.sum() == 3
     assert np.isnan(found.pace_s_per_m[1]).all(), "it stood: time, but no distance"
     seen = probe_flow(InternetDay(speeds, 4), city)
-    took_s = 200 * 82 / (600 + 2 * 15.0 * 635 / (80 * 15 + 8 * 10))
+    took_s = 200 * 80.5 / (600 + 0.5 * 15.0 * 635 / (80 * 15 + 8 * 10))
     assert seen["a-b"].passes == pytest.approx(80 / (took_s / USUAL_PERIOD_S))
     assert probe_flow(InternetDay(speeds.iloc[:0], 0), city) == {}
     likely = likely_probe_flow(InternetDay(speeds, 4), city)

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from network_data.city import NET_FILE, SIGNALS_FILE
 from sim_scenarios.check import CheckParams, check, unregistered
-from sim_scenarios.demand import BUS, CAR, Vehicle, draw, drivable_vehicles
+from sim_scenarios.demand import BUS, CAR, USUAL_DRIVERS, Vehicle, draw, drivable_vehicles
 from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
 from sim_scenarios.gate.calibration import sheet
 from sim_scenarios.gate.evidence import Evidence, Limits, Setting, gather, holm, waits
 from sim_scenarios.gate.figures import Places, RunFigures, Ways, read_figures, ways_of
 from sim_scenarios.gate.journal import Journal
-from sim_scenarios.gate.phases import Check, _for_everybody, _Phase
+from sim_scenarios.gate.phases import CLOSER_DRIVERS, Check, _for_everybody, _Phase
 from sim_scenarios.gate.transition import with_transition
 from sim_scenarios.gate.whole import known_days
 from sim_scenarios.outputs import DelaySummary, VehicleRoute, read_routes, summarise
@@ -278,6 +278,20 @@ def test_the_honest_small_city_is_calibrated(
     assert bench.done == []
     crowded = [read_figures(result, bench.ways, drawn)] * 2
     assert any("can drive" in line for line in sheet(crowded, *place, CheckParams())["problems"])
+
+
+def test_closer_drivers_are_tried_only_where_the_rebuilt_city_is_too_slow(
+    bench: Bench, short_night: ShortNight
+) -> None:
+    found = {}
+    for slow in (10.0, 1e-3):
+        its = replace(bench, done=[])
+        params = CheckParams(slow_time_ratio=slow)
+        sheet_of = Check(its, short_night.state, params, 5).calibrate(lambda *_: None)
+        found[slow] = its.drivers, sheet_of["time_ratio"]
+    (usual, usual_ratio), (last, least_ratio) = found.values()
+    assert (usual, last) == (USUAL_DRIVERS, CLOSER_DRIVERS[-1])
+    assert least_ratio < usual_ratio
 
 
 def programs_of(request: RunRequest, junction_id: str, folder: Path) -> list[str]:

@@ -36,27 +36,27 @@ class Journeys:
 
 
 def journeys(network: RoadNetwork, state: State) -> Journeys:
-    """Follow every trip from signal to signal."""
+    """Follow every trip from signal to signal; those that drove the same links together."""
     vehicles: Counter[Pair] = Counter()
     through: Counter[tuple[str, str, str]] = Counter()
     ways: dict[Pair, Counter[tuple[str, ...]]] = defaultdict(Counter)
-    for _, links in state.trips:
+    junction_of = {k: link.junction_id for k, link in network.links.items()}
+    for links, count in Counter(links for _, links in state.trips).items():
         visited: list[str] = []
-        way: list[str] = []
-        for link_id in links:
-            way.append(link_id)
-            junction = network.links[link_id].junction_id
+        begin = 0
+        for end, link_id in enumerate(links, start=1):
+            junction = junction_of[link_id]
             if junction is None:
                 continue
             if visited and visited[-1] != junction:
                 pair = (visited[-1], junction)
-                vehicles[pair] += 1
-                ways[pair][tuple(way)] += 1
+                vehicles[pair] += count
+                ways[pair][links[begin:end]] += count
                 if len(visited) > 1:
-                    through[visited[-2], visited[-1], junction] += 1
+                    through[visited[-2], visited[-1], junction] += count
             if visited[-1:] != [junction]:  # a junction of several vertices is passed once
                 visited.append(junction)
-            way = []
+            begin = end
     paths = {pair: max(w, key=lambda path: (w[path], path)) for pair, w in ways.items()}
     return Journeys(vehicles, paths, through)
 

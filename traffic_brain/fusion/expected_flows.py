@@ -32,8 +32,9 @@ SHAPE = 0.5
 """Of the gamma distribution of flows over links: a few carry most, many next to nothing."""
 ENDS_M = 3.0
 """So far the ends of a provider's link may lie from ours."""
-USUAL_SAMPLES = 2.0
-"""So many samples a link needs until its own speed counts as much as the city's."""
+USUAL_SAMPLES = 0.5
+"""So many samples a link needs until its own speed counts as much as the city's. With more of them
+short links on which all wait look quick, and busier than they are."""
 
 
 @dataclass(frozen=True)

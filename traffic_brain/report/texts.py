@@ -437,6 +437,9 @@ WORDS: Mapping[str, Words] = {
     "fact.least_good_geh_ratio": Words(
         "要求：GEH < 5 的比例不低于", "Asked: least share of GEH < 5"
     ),
+    "fact.slow_time_ratio": Words(
+        "高于此行程时间之比：改用跟车更近的驾驶员", "Above this ratio of times: closer drivers"
+    ),
     "fact.most_time_ratio": Words("要求：行程时间之比不高于", "Asked: most of that ratio of times"),
     "fact.vehicles_ratio": Words("要求：车辆数相差不超过", "Asked: vehicles differ by at most"),
     "fact.yellow_min_s": Words("最短黄灯（秒）", "Shortest yellow (s)"),

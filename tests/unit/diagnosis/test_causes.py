@@ -113,6 +113,14 @@ def test_a_stolen_split_is_named_and_given_back() -> None:
     assert one.savable_veh_h == pytest.approx(float((was - retimed).mean()), abs=1e-3)
 
 
+def test_nothing_is_promised_where_no_plan_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("traffic_brain.diagnosis.causes.finding.retimed", lambda _s, plan, _o: plan)
+    (one,) = found(observed(two_stage_plan("c", greens_s=(15, 55)))).values()
+    assert one.record["further"] is None
+    assert one.savable_veh_h == 0.0
+    assert "gives back 0.0 of" in one.evidence
+
+
 def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:
     """Lane 1 of the western approach, all the time, or from 900 to 2100 s."""
     for begin, end, cause in ((0.0, NEVER, Cause.CAPACITY_LOSS), (900.0, 2100.0, Cause.INCIDENT)):

@@ -168,7 +168,8 @@ def treatments(found: Diagnosis, redesign: bool) -> tuple[str, ...]:
 def replayed(city: City, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """(veh-h [draw] under the plans that ran, under the best retiming) of a record, driven again.
 
-    On streets as on file: equal to what stands under ``further`` where nothing was in the way.
+    Of a record with a promise. On streets as on file: equal to what stands under ``further`` where
+    nothing was in the way.
     """
     told = record["further"]
     first, end = told["bins"]
@@ -219,11 +220,18 @@ def _counterfactuals(
     gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, best, lasting)
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
-    fits = BELIEVED[0] <= fit.ratio <= BELIEVED[1]
-    further = _further(area, junction_id)
-    promise = _promise(further, {junction_id: best}, lasting)
-    lost = float(promise[0].mean())
-    savable = max(lost - float(promise[1].mean()), 0.0) if fits else 0.0
+    further, lost, savable = None, float(was.area.mean()), 0.0
+    if best != plan and BELIEVED[0] <= fit.ratio <= BELIEVED[1]:
+        streets = _further(area, junction_id)
+        promise = _promise(streets, {junction_id: best}, lasting)
+        lost = float(promise[0].mean())
+        savable = max(lost - float(promise[1].mean()), 0.0)
+        further = {
+            "junctions": list(streets.junctions),
+            "bins": list(streets.bins),
+            "in_service_veh_h": np.round(promise[0], 3).tolist(),
+            "retimed_veh_h": np.round(promise[1], 3).tolist(),
+        }
     record = {
         "head": head.link_id,
         "junction_id": junction_id,
@@ -242,12 +250,7 @@ def _counterfactuals(
         "plans": {c.value: plan_to_dict(p) for c, p in alone.items()},
         "retimed": plan_to_dict(best),
         "retimed_veh_h": np.round(after.area, 3).tolist(),
-        "further": {
-            "junctions": list(further.junctions),
-            "bins": list(further.bins),
-            "in_service_veh_h": np.round(promise[0], 3).tolist(),
-            "retimed_veh_h": np.round(promise[1], 3).tolist(),
-        },
+        "further": further,
         "savable_veh_h": round(savable, 3),
         "runs": area.runs[0],
     }

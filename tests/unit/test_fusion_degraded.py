@@ -132,3 +132,21 @@ def test_what_is_not_known_is_drawn_from_the_bins_around() -> None:
     assert filled(np.full((2, 3), nan)).tolist() == [[0.0] * 3] * 2
     known = np.ones((2, 3))
     assert filled(known) is known
+
+
+def test_a_feed_that_is_mostly_refused_is_named(day: SmallDay, tmp_path: Path) -> None:
+    def sentinel(table: pa.Table) -> pa.Table:
+        if "speed_kmh" not in table.column_names:
+            return table
+        speeds = table["speed_kmh"].to_numpy().copy()
+        speeds[np.arange(len(speeds)) % 10 > 0] = -1.0
+        idx = table.column_names.index("speed_kmh")
+        return table.set_column(idx, "speed_kmh", pa.array(speeds))
+
+    bad = changed(day, tmp_path, sentinel)
+    (row,) = [r for r in bad.fused("health").to_pylist() if r["code"] == "mostly_refused"]
+    read, refused = (bad.summary["feeds"]["internet"][k] for k in ("rows_read", "rows_quarantined"))
+    assert refused > 0.8 * read
+    assert (row["feed"], row["device_id"]) == ("internet", "*")
+    assert row["detail"].startswith(f"{refused} of {read} rows: ")
+    assert ("internet", "mostly_refused") not in named(day)

@@ -14,6 +14,7 @@ Codes, beside ``dead`` and ``no_data`` (nothing came at all):
 ``hand_run``         police ran the junction by hand; see ``feeds.hand_run``
 ``far_from_link``    located more than 30 m from any fitting link
 ``rows_lost``        far fewer rows than other tables tell of the same vehicles (``feeds.losses``)
+``mostly_refused``   most of a feed's rows went to quarantine (``feeds.quarantine``)
 ``other_timing``     passes show another timing than the plan on file (``fusion.signals``)
 ==================== ===========================================================================
 

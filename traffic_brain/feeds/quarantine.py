@@ -20,11 +20,17 @@ Reasons that any feed can have, beside those that its own module gives:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from traffic_brain.feeds.findings import Finding
+
+MUCH_RATIO = 0.5
+"""A feed of which more rows are refused is told of: its export, or the column map, is wrong."""
+LEAST_ROWS = 100
 
 
 class Quarantine:
@@ -87,6 +93,17 @@ class Quarantine:
     def rows_read_of(self, feed: str) -> int:
         """Rows read of one feed, the refused ones among them."""
         return self._read[feed]
+
+    def findings(self) -> Iterator[Finding]:
+        """Feeds of which most rows were refused, with the reasons."""
+        for feed, read in sorted(self._read.items()):
+            refused = self.rows_of(feed)
+            if read < LEAST_ROWS or refused <= MUCH_RATIO * read:
+                continue
+            why = Counter({reason: n for (f, reason), n in self._rows.items() if f == feed})
+            told = ", ".join(f"{n} {reason}" for reason, n in why.most_common(3))
+            detail = f"{refused} of {read} rows: {told}"
+            yield Finding(feed, "mostly_refused", "*", (), detail)
 
     def as_table(self) -> pa.Table:
         """Columns feed, reason, rows."""

@@ -591,6 +591,9 @@ WORDS: Mapping[str, Words] = {
     "health.hand_run": Words("人工控制时段", "Run by hand"),
     "health.far_from_link": Words("位置远离路段", "Far from any link"),
     "health.rows_lost": Words("部分数据丢失", "Rows were lost on the way"),
+    "health.mostly_refused": Words(
+        "大部分数据被隔离，请检查导出或列映射", "Most rows refused: check its export or column map"
+    ),
     "health.other_timing": Words("实际配时与在册方案不符", "Not the timing on file"),
     # definitions
     "definitions.title": Words("名词定义", "Definitions"),

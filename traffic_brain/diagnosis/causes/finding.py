@@ -31,18 +31,12 @@ from traffic_brain.diagnosis.causes.counterfactual import (
     lanes_of,
     with_places,
 )
-from traffic_brain.diagnosis.causes.remedies import (
-    SEARCH_DRAWS,
-    Search,
-    rebalanced,
-    recycled,
-    retimed,
-    shifted,
-)
+from traffic_brain.diagnosis.causes.promise import promised
+from traffic_brain.diagnosis.causes.remedies import Search, rebalanced, recycled, retimed, shifted
 from traffic_brain.diagnosis.causes.standstill import standstill
 from traffic_brain.diagnosis.causes.witnesses import Witnesses
 from traffic_brain.fusion.window import BIN_S
-from traffic_brain.model.documents import plan_from_dict, plan_to_dict
+from traffic_brain.model.documents import plan_to_dict
 from traffic_brain.model.findings import Cause, CauseShare
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import Progress, silent
@@ -60,8 +54,6 @@ MOST_CASES = 60
 """Queues of a day whose causes are driven: the costliest."""
 LEAST_SHARE = 0.02
 """Shares below are not told."""
-FURTHER_HOPS, FURTHER_JUNCTIONS, FURTHER_BINS = 2, 16, 18
-"""How far around a junction, and how long, a retiming is followed before anything is promised."""
 BELIEVED = (0.5, 2.0)
 """Modelled over observed delay, outside of which no saving is promised."""
 UNEXPLAINED_RATIO = 0.35
@@ -165,19 +157,6 @@ def treatments(found: Diagnosis, redesign: bool) -> tuple[str, ...]:
     return tuple(dict.fromkeys(codes))
 
 
-def replayed(city: City, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """(veh-h [draw] under the plans that ran, under the best retiming) of a record, driven again.
-
-    Of a record with a promise. On streets as on file: equal to what stands under ``further`` where
-    nothing was in the way.
-    """
-    told = record["further"]
-    first, end = told["bins"]
-    further = Area(city, tuple(told["junctions"]), (first, end), record["seed"])
-    plan = plan_from_dict(record["retimed"])
-    return _promise(further, {record["junction_id"]: plan}, as_it_is)
-
-
 def _certain(cause: Cause, evidence: str) -> Diagnosis:
     share = CauseShare(cause, 1.0, 1.0, 1.0)
     return Diagnosis((share,), 0.0, None, None, {"evidence": evidence}, evidence)
@@ -220,18 +199,12 @@ def _counterfactuals(
     gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, best, lasting)
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
-    further, lost, savable = None, float(was.area.mean()), 0.0
-    if best != plan and BELIEVED[0] <= fit.ratio <= BELIEVED[1]:
-        streets = _further(area, junction_id)
-        promise = _promise(streets, {junction_id: best}, lasting)
-        lost = float(promise[0].mean())
-        savable = max(lost - float(promise[1].mean()), 0.0)
-        further = {
-            "junctions": list(streets.junctions),
-            "bins": list(streets.bins),
-            "in_service_veh_h": np.round(promise[0], 3).tolist(),
-            "retimed_veh_h": np.round(promise[1], 3).tolist(),
-        }
+    believed = BELIEVED[0] <= fit.ratio <= BELIEVED[1]
+    promise = None
+    if believed and best != plan:
+        promise = promised(area, junction_id, best, lasting)
+    lost = promise.lost_veh_h if promise else float(was.area.mean())
+    savable = promise.savable_veh_h if promise else 0.0
     record = {
         "head": head.link_id,
         "junction_id": junction_id,
@@ -250,7 +223,7 @@ def _counterfactuals(
         "plans": {c.value: plan_to_dict(p) for c, p in alone.items()},
         "retimed": plan_to_dict(best),
         "retimed_veh_h": np.round(after.area, 3).tolist(),
-        "further": further,
+        "further": promise.record if promise else None,
         "savable_veh_h": round(savable, 3),
         "runs": area.runs[0],
     }
@@ -281,36 +254,6 @@ def _lost(
         np.array([r.measures.vehicle_delay_s.sum() / 3600 for r in runs]),
         np.array([area.lost_on_veh_h(r, link_id) for r in runs]),
     )
-
-
-def _further(area: Area, junction_id: str) -> Area:
-    """More of the streets around, and of the hours before and after."""
-    first, end = area.bins
-    bins = area.city.state.window.bin_count
-    room = max(FURTHER_BINS - (end - first), 0)
-    begin = max(0, min(first - room // 2, bins - FURTHER_BINS))
-    return Area(
-        area.city,
-        area.city.around(junction_id, FURTHER_HOPS, FURTHER_JUNCTIONS),
-        (min(begin, first), max(end, min(bins, begin + FURTHER_BINS))),
-        area.seed,
-        area.runs,
-    )
-
-
-def _promise(
-    further: Area, plans: Mapping[str, SignalPlan], change: Change
-) -> tuple[np.ndarray, np.ndarray]:
-    """Vehicle-hours [draw] under the plans that ran and under others, on the draws not searched.
-
-    What suits the vehicles that a search drove suits others less.
-    """
-    fresh = range(SEARCH_DRAWS, DRAWS)
-    was, then = (
-        np.array([further.run(p, change, d).measures.vehicle_delay_s.sum() / 3600 for d in fresh])
-        for p in ({}, plans)
-    )
-    return was, then
 
 
 def _unexplained_veh_h(fit: Fit) -> float:

@@ -134,10 +134,10 @@ def times(ratio: float) -> tuple[float, ...]:
         (times(0.8), CALM, Decision.DEPLOY, "delay changes by -20.0%"),
         (times(0.981), CALM, Decision.KEEP, "too small"),
         (
-            tuple(r * d for r, d in zip((0.8,) * 7 + (0.985,), STEADY, strict=True)),
+            tuple(r * d for r, d in zip((0.8,) * 7 + (0.965,), STEADY, strict=True)),
             CALM,
             Decision.INCONCLUSIVE,
-            "not sure to be better by 3%",
+            "not sure to be better by 5%",
         ),
         (times(1.1), CALM, Decision.KEEP, "worse than the plans in service"),
         ((*times(0.8)[:7], 60.0), CALM, Decision.INCONCLUSIVE, "not shown to be better"),

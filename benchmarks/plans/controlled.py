@@ -96,9 +96,21 @@ def find_controller(name: str) -> type[Controller]:
 
 
 def source_digest(controller: type[Controller]) -> str:
-    """A hash of the controller's source file: another one is run anew."""
-    source = Path(inspect.getfile(controller)).read_bytes()
-    return hashlib.sha256(source).hexdigest()[:16]
+    """A hash of the controller's source file and of those it ``reads``: others are run anew.
+
+    Raises:
+        ConfigurationError: one of them is not there.
+    """
+    digest = hashlib.sha256()
+    for path in (Path(inspect.getfile(controller)), *getattr(controller, "reads", ())):
+        try:
+            digest.update(hashlib.sha256(Path(path).read_bytes()).digest())
+        except OSError as error:
+            name = f"{controller.__module__}:{controller.__qualname__}"
+            raise ConfigurationError(
+                f"{name} reads {path}: {error.strerror}", "make it first, in this folder"
+            ) from error
+    return digest.hexdigest()[:16]
 
 
 def run_controlled(map_: Map, controller: Controller, request: RunRequest) -> RunResult:

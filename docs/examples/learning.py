@@ -11,10 +11,13 @@ import argparse
 import json
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
+
+from traffic_brain.errors import TrafficBrainError
 
 LEARNED = Path("learned.json")
 DECISION_S, YELLOW_S = 10, 3
@@ -46,31 +49,35 @@ def environment(name, folder, seconds=None):
             standing = []
             for phase in ts.green_phases:
                 lit = [a for a, lamp in zip(links, phase.state, strict=True) if lamp in "Gg"]
-                standing.append(sum(count(lane) for lane in {a[0][0] for a in lit if a}))
+                standing.append(sum(count(lane) for lane in {way[0] for a in lit for way in a}))
             return np.array([ts.green_phase, *standing], dtype=np.float32)
 
         def observation_space(self):
             return Box(0.0, np.inf, (1 + self.ts.num_green_phases,))
 
     world = prepare(find(name), folder)
-    told = {e.tag: e.get("value") for e in ET.parse(world.sumocfg).getroot().iter()}
-    more = told.get("additional-files")
+    routes = ET.parse(world.sumocfg).getroot().find(".//route-files")
+    if routes is None:
+        raise SystemExit(f"{name} has no file of routes, which sumo-rl asks for")
     return sumo_rl.parallel_env(
         net_file=str(world.net_file),
-        route_file=told["route-files"],
+        route_file=routes.get("value"),
         begin_time=world.begin_s,
         num_seconds=seconds or world.end_s - world.begin_s,
         delta_time=DECISION_S,
         yellow_time=YELLOW_S,
         reward_fn="queue",
         observation_class=Standing,
-        additional_sumo_cmd=f"--additional-files {more}" if more else None,
+        additional_sumo_cmd=f"-c {world.sumocfg} --no-step-log true",  # scale, detectors, steps
         sumo_warnings=False,
     )
 
 
 def train(name, episodes, out=LEARNED, seed=0, seconds=None):
-    """Let the agents of a world learn; returns Σ reward by episode, and keeps the best's tables."""
+    """Let the agents of a world learn; returns Σ reward by episode.
+
+    Kept are the tables at the end of the best episode.
+    """
     rng, values, sums = np.random.default_rng(seed), {}, []
     with tempfile.TemporaryDirectory() as folder:
         env = environment(name, Path(folder), seconds)
@@ -111,10 +118,15 @@ class Learned:
     """The controller: what the agents have learned, in the working folder's ``learned.json``."""
 
     decision_s = DECISION_S
+    reads = (LEARNED,)
 
     def start(self, network, junctions):
         """Read the tables; see the lanes before every stage."""
         self.values = json.loads(LEARNED.read_text(encoding="utf-8"))
+        if unknown := set(junctions) - set(self.values):
+            raise ValueError(
+                f"{LEARNED} knows nothing of {min(unknown)}: train in this world first"
+            )
         self.lanes = {j: [set() for _ in stages] for j, stages in junctions.items()}
         for c in network.connections:
             for stage, picture in enumerate(junctions.get(c.junction_id, ())):
@@ -140,4 +152,10 @@ if __name__ == "__main__":
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     told = parser.parse_args()
-    train(told.world, told.episodes, seed=told.seed)
+    if told.episodes < 1:
+        parser.error("at least one episode")
+    warnings.filterwarnings("ignore", "The base environment")  # it tells of pictures
+    try:
+        train(told.world, told.episodes, seed=told.seed)
+    except TrafficBrainError as error:
+        parser.error(str(error))

@@ -82,7 +82,8 @@ def sheet(
 
 def is_too_slow(found: Mapping[str, Any], limits: CalibrationLimits) -> bool:
     """Whether the simulated city stands in queues that the real one does not have."""
-    return found["time_ratio"] is not None and found["time_ratio"] > limits.slow_time_ratio
+    limit = min(limits.slow_time_ratio, limits.most_time_ratio)
+    return found["time_ratio"] is not None and found["time_ratio"] > limit
 
 
 def _problems(found: dict[str, Any], limits: CalibrationLimits) -> list[str]:

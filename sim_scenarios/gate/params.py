@@ -78,6 +78,10 @@ class CheckParams(Limits, CalibrationLimits):
             (0 <= self.sure_gain_ratio < 1, "sure_gain_ratio must lie in [0, 1)"),
             (0 <= self.worse_days_ratio <= 1, "worse_days_ratio must lie in [0, 1]"),
             (0 <= self.rise_ratio < 1, "rise_ratio must lie in [0, 1)"),
+            (
+                min(self.slow_time_ratio, self.most_time_ratio) > 0,
+                "slow_time_ratio and most_time_ratio must be positive",
+            ),
             (self.most_junctions >= 1, "most_junctions must be at least 1"),
             (self.area_size >= 1, "area_size must be at least 1"),
             (self.budget_s >= 0, "budget_s must not be negative"),

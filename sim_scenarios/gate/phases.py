@@ -118,12 +118,13 @@ class Check:
         usual ones: closer ones are tried, and the first that fit stay for the whole check, or the
         last where none does.
         """
-        found = self._sheet(progress)
-        for drivers in CLOSER_DRIVERS:
+        tries = 1 + len(CLOSER_DRIVERS)
+        found = self._sheet(part(progress, 0.0, 1 / tries))
+        for n, drivers in enumerate(CLOSER_DRIVERS, start=1):
             if not is_too_slow(found, self.params):
                 break
             self.bench.drivers = drivers
-            found = self._sheet(progress)
+            found = self._sheet(part(progress, n / tries, (n + 1) / tries))
         return found
 
     def _sheet(self, progress: Progress) -> dict[str, Any]:

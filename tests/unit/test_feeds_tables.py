@@ -218,3 +218,19 @@ def test_what_is_no_plate_is_unreadable(unread: object) -> None:
 
 def test_a_day_without_plates_has_no_tokens() -> None:
     assert len(tokens(in_one_spelling([]))) == 0
+
+
+def test_a_feed_that_is_mostly_refused_is_a_finding() -> None:
+    other, quarantine = Quarantine(), Quarantine()
+    quarantine.read("a", 100)
+    quarantine.refuse_rows("a", "no_time", 20)
+    other.refuse_rows("a", "bad_value", 30)
+    quarantine.add(other)
+    assert list(quarantine.findings()) == [], "half is not most"
+    quarantine.refuse_rows("a", "no_time", 1)
+    quarantine.read("b", 99)
+    quarantine.refuse_rows("b", "no_time", 99)
+    quarantine.read("c", 0)
+    (found,) = quarantine.findings()
+    assert (found.feed, found.code, found.device_id) == ("a", "mostly_refused", "*")
+    assert found.detail == "51 of 100 rows: 30 bad_value, 21 no_time"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from network_data.city import NET_FILE, SIGNALS_FILE
 from sim_scenarios.check import CheckParams, check, unregistered
-from sim_scenarios.demand import BUS, CAR, USUAL_DRIVERS, Vehicle, draw, drivable_vehicles
+from sim_scenarios.demand import BUS, CAR, USUAL_DRIVERS, Drivers, Vehicle, draw, drivable_vehicles
 from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
 from sim_scenarios.gate.calibration import sheet
 from sim_scenarios.gate.evidence import Evidence, Limits, Setting, gather, holm, waits
@@ -283,15 +283,21 @@ def test_the_honest_small_city_is_calibrated(
 def test_closer_drivers_are_tried_only_where_the_rebuilt_city_is_too_slow(
     bench: Bench, short_night: ShortNight
 ) -> None:
-    found = {}
-    for slow in (10.0, 1e-3):
+    def calibrated(**limits: float) -> tuple[Drivers, float]:
         its = replace(bench, done=[])
-        params = CheckParams(slow_time_ratio=slow)
-        sheet_of = Check(its, short_night.state, params, 5).calibrate(lambda *_: None)
-        found[slow] = its.drivers, sheet_of["time_ratio"]
-    (usual, usual_ratio), (last, least_ratio) = found.values()
+        params = CheckParams(**limits)
+        told = Check(its, short_night.state, params, 5).calibrate(lambda *_: None)
+        return its.drivers, told["time_ratio"]
+
+    usual, usual_ratio = calibrated(slow_time_ratio=10.0, most_time_ratio=10.0)
+    last, least_ratio = calibrated(slow_time_ratio=1e-3)
     assert (usual, last) == (USUAL_DRIVERS, CLOSER_DRIVERS[-1])
     assert least_ratio < usual_ratio
+    between = (usual_ratio + least_ratio) / 2
+    stays, ratio = calibrated(slow_time_ratio=between)
+    assert stays in CLOSER_DRIVERS
+    assert ratio <= between, "the first that fit stay"
+    assert calibrated(most_time_ratio=between) == (stays, ratio), "the narrower limit counts"
 
 
 def programs_of(request: RunRequest, junction_id: str, folder: Path) -> list[str]:

@@ -129,3 +129,17 @@ def test_evidence_of_counterfactuals_names_causes_in_words() -> None:
         "（情形：车道 1 被占）；调整配时可减少周边 3.2 / 12.0 车·时；关键流率比之和 0.97，"
         "应改造渠化，不宜只调配时"
     )
+
+
+@pytest.mark.parametrize(
+    ("ending", "chinese"),
+    [
+        ("no better timing was found", "未找到更好的配时"),
+        ("what a retiming gives back cannot be told from that", "据此无法估计调整配时的效果"),
+    ],
+)
+def test_evidence_without_a_promise(ending: str, chinese: str) -> None:
+    found = translated(
+        f"CYCLE 20% [10%, 30%]; the model explains 84% of the delay observed; {ending}"
+    )
+    assert found.zh == f"周期不合适 20% [10%, 30%]；模型解释了实测延误的 84%；{chinese}"

@@ -56,7 +56,8 @@ def diagnose(
     """Write bottlenecks.json, cases.json, corridors.json, junctions.parquet and summary.json.
 
     Indices of links, and of all that they add up to, come with their definitions. ``cases.json``
-    tells of each bottleneck what was driven and what it gave (``causes.promise.replayed``),
+    tells of each bottleneck what was driven and what it gave (``causes.promise.replayed``; its
+    ``further`` is null where nothing is promised),
     ``sensors.json`` which sources are stuck, ``percolation.json`` at which speed the city falls
     apart, hour by hour.
 

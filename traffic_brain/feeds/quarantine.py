@@ -28,9 +28,10 @@ import pyarrow as pa
 
 from traffic_brain.feeds.findings import Finding
 
-MUCH_RATIO = 0.5
-"""A feed of which more rows are refused is told of: its export, or the column map, is wrong."""
+MOSTLY_RATIO = 0.5
+"""A feed of which more rows are refused is told of: often its export or the column map is wrong."""
 LEAST_ROWS = 100
+"""Of a feed, for its refusals to be a share of anything."""
 
 
 class Quarantine:
@@ -98,7 +99,7 @@ class Quarantine:
         """Feeds of which most rows were refused, with the reasons."""
         for feed, read in sorted(self._read.items()):
             refused = self.rows_of(feed)
-            if read < LEAST_ROWS or refused <= MUCH_RATIO * read:
+            if read < LEAST_ROWS or refused <= MOSTLY_RATIO * read:
                 continue
             why = Counter({reason: n for (f, reason), n in self._rows.items() if f == feed})
             told = ", ".join(f"{n} {reason}" for reason, n in why.most_common(3))

@@ -215,8 +215,10 @@ def fuse(
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
     write_signals(out, network, signals)
     findings = [
-        *(*feeds.findings, *quarantine.findings()),
-        *(*health.findings, *timing_findings(signals)),
+        *feeds.findings,
+        *quarantine.findings(),
+        *health.findings,
+        *timing_findings(signals),
     ]
     _write_health(out, feeds, detectors, window, health.useless, findings)
     pq.write_table(quarantine.as_table(), out / "quarantine.parquet")

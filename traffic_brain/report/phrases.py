@@ -40,19 +40,19 @@ _SENTENCES: Sequence[tuple[str, str]] = (
         "{}；关键流率比之和 {}，应改造渠化，不宜只调配时",
     ),
     (
-        (
-            r"(.+); the model explains (\S+) of the delay observed with (.+); "
-            r"a retiming gives back (\S+) of (\S+) veh-h around it"
-        ),
-        "{}；模型解释了实测延误的 {}（情形：{}）；调整配时可减少周边 {} / {} 车·时",
+        r"(.+); the model explains (\S+) of the delay observed with (.+); (.+)",
+        "{}；模型解释了实测延误的 {}（情形：{}）；{}",
     ),
     (
-        (
-            r"(.+); the model explains (\S+) of the delay observed; "
-            r"a retiming gives back (\S+) of (\S+) veh-h around it"
-        ),
-        "{}；模型解释了实测延误的 {}；调整配时可减少周边 {} / {} 车·时",
+        r"(.+); the model explains (\S+) of the delay observed; (.+)",
+        "{}；模型解释了实测延误的 {}；{}",
     ),
+    (
+        r"a retiming gives back (\S+) of (\S+) veh-h around it",
+        "调整配时可减少周边 {} / {} 车·时",
+    ),
+    (r"no better timing was found", "未找到更好的配时"),
+    (r"what a retiming gives back cannot be told from that", "据此无法估计调整配时的效果"),
     (r"lane (\d+) closed (\d+)-(\d+)", "车道 {} 在 {}–{} 秒被占"),
     (r"lane (\d+) closed", "车道 {} 被占"),
     (r"bay of lane (\d+) holds (\S+)", "车道 {} 的展宽段只容 {} 辆"),

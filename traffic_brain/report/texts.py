@@ -438,7 +438,8 @@ WORDS: Mapping[str, Words] = {
         "要求：GEH < 5 的比例不低于", "Asked: least share of GEH < 5"
     ),
     "fact.slow_time_ratio": Words(
-        "高于此行程时间之比：改用跟车更近的驾驶员", "Above this ratio of times: closer drivers"
+        "高于此行程时间之比：试用跟车更近的驾驶员",
+        "Above this ratio of times: closer drivers tried",
     ),
     "fact.most_time_ratio": Words("要求：行程时间之比不高于", "Asked: most of that ratio of times"),
     "fact.vehicles_ratio": Words("要求：车辆数相差不超过", "Asked: vehicles differ by at most"),
@@ -592,7 +593,7 @@ WORDS: Mapping[str, Words] = {
     "health.far_from_link": Words("位置远离路段", "Far from any link"),
     "health.rows_lost": Words("部分数据丢失", "Rows were lost on the way"),
     "health.mostly_refused": Words(
-        "大部分数据被隔离，请检查导出或列映射", "Most rows refused: check its export or column map"
+        "大部分数据被隔离，原因见明细", "Most of its rows were refused, for the reasons told"
     ),
     "health.other_timing": Words("实际配时与在册方案不符", "Not the timing on file"),
     # definitions

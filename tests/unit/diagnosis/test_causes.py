@@ -117,7 +117,18 @@ def test_nothing_is_promised_where_no_plan_is_better(monkeypatch: pytest.MonkeyP
     (one,) = found(observed(two_stage_plan("c", greens_s=(15, 55)))).values()
     assert one.record["further"] is None
     assert one.savable_veh_h == 0.0
-    assert "gives back 0.0 of" in one.evidence
+    assert one.savable_ratio == 0.0
+    assert one.evidence.endswith("; no better timing was found")
+
+
+def test_nothing_is_promised_by_a_model_that_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("traffic_brain.diagnosis.causes.finding.BELIEVED", (50.0, 60.0))
+    (one,) = found(observed(two_stage_plan("c", greens_s=(15, 55)))).values()
+    assert one.record["further"] is None
+    assert (one.savable_veh_h, one.savable_ratio) == (0.0, 0.0)
+    assert one.evidence.endswith("; what a retiming gives back cannot be told from that")
 
 
 def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:

@@ -65,7 +65,8 @@ class Diagnosis:
     """The causes of one bottleneck, and the record from which they can be driven again.
 
     savable_veh_h: of the best retiming found, in the streets further around as well and over the
-    hours before and after; best_plan: that plan. savable_ratio: of what is lost there.
+    hours before and after; best_plan: that plan. savable_ratio: of what is lost there. Both are 0
+    where no better plan was found, or the model does not explain what was observed.
     """
 
     shares: tuple[CauseShare, ...]
@@ -199,11 +200,10 @@ def _counterfactuals(
     gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, best, lasting)
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
-    believed = BELIEVED[0] <= fit.ratio <= BELIEVED[1]
-    promise = None
-    if believed and best != plan:
-        promise = promised(area, junction_id, best, lasting)
-    lost = promise.lost_veh_h if promise else float(was.area.mean())
+    promise, hope = None, "what a retiming gives back cannot be told from that"
+    if BELIEVED[0] <= fit.ratio <= BELIEVED[1]:
+        promise = promised(area, junction_id, best, lasting) if best != plan else None
+        hope = promise.told if promise else "no better timing was found"
     savable = promise.savable_veh_h if promise else 0.0
     record = {
         "head": head.link_id,
@@ -227,8 +227,8 @@ def _counterfactuals(
         "savable_veh_h": round(savable, 3),
         "runs": area.runs[0],
     }
-    said = _said(fit, shares, lost, savable)
-    return Diagnosis(shares, savable, best, fit, record, said, savable / lost if lost else 0.0)
+    ratio = promise.savable_ratio if promise else 0.0
+    return Diagnosis(shares, savable, best, fit, record, _said(fit, shares, hope), ratio)
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,7 +322,7 @@ def shares_of(
     return tuple(found) or (CauseShare(Cause.UNKNOWN, 1.0, 1.0, 1.0),)
 
 
-def _said(fit: Fit, shares: Sequence[CauseShare], lost: float, savable: float) -> str:
+def _said(fit: Fit, shares: Sequence[CauseShare], hope: str) -> str:
     told = ", ".join(
         f"{s.cause.value} {s.share_ratio:.0%} [{s.low_ratio:.0%}, {s.high_ratio:.0%}]"
         for s in shares[:3]
@@ -330,4 +330,4 @@ def _said(fit: Fit, shares: Sequence[CauseShare], lost: float, savable: float) -
     explained = f"the model explains {fit.ratio:.0%} of the delay observed"
     if fit.taken.cause is not None:
         explained += f" with {fit.taken.name}"
-    return f"{told}; {explained}; a retiming gives back {savable:.1f} of {lost:.1f} veh-h around it"
+    return f"{told}; {explained}; {hope}"

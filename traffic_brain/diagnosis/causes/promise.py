@@ -40,6 +40,16 @@ class Promise:
         return max(self.lost_veh_h - float(self.retimed_veh_h.mean()), 0.0)
 
     @property
+    def savable_ratio(self) -> float:
+        return self.savable_veh_h / self.lost_veh_h if self.lost_veh_h else 0.0
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        saved, lost = self.savable_veh_h, self.lost_veh_h
+        return f"a retiming gives back {saved:.1f} of {lost:.1f} veh-h around it"
+
+    @property
     def record(self) -> dict[str, Any]:
         """From which it can be driven again."""
         return {
@@ -56,7 +66,7 @@ def promised(area: Area, junction_id: str, plan: SignalPlan, change: Change) -> 
 
 
 def replayed(city: City, record: Mapping[str, Any]) -> Promise:
-    """The promise of a case's record, driven again.
+    """The promise of a case's record that holds one (``further``), driven again.
 
     On streets as on file: equal to what stands there where nothing was in the way.
     """

@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -195,7 +196,7 @@ def _normalised(original: Path, workdir: Path) -> tuple[dict[str, str], list[str
     sections = list(ET.parse(saved).getroot())
     saved.unlink()
     options = {
-        option.tag: option.get("value", "")
+        option.tag: unquote(option.get("value", ""))  # SUMO writes blanks of paths as %20
         for section in sections
         if section.tag in _KEPT_SECTIONS
         for option in section

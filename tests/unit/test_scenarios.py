@@ -194,6 +194,16 @@ def test_options_of_other_builds_are_noted_and_ignored(street: Path, tmp_path: P
     assert scenario.net_file == tmp_path / "w/street.net.xml"
 
 
+def test_a_world_may_lie_in_a_folder_of_any_name(street: Path, tmp_path: Path) -> None:
+    """SUMO writes blanks of paths as %20, and reads them as they are."""
+    home = tmp_path / "合肥 100% map"
+    body = INPUTS + '<end value="60"/>'
+    scenario = prepared(configured(home, street, body, VEHICLE.format(1)), home / "work")
+    assert scenario.net_file == home / "street.net.xml"
+    done = run(RunRequest(scenario, 1, home / "run"))
+    assert summarise(done).vehicles == 1
+
+
 def test_without_an_end_a_world_runs_until_it_is_empty(street: Path, tmp_path: Path) -> None:
     scenario = prepared(configured(tmp_path, street, INPUTS, VEHICLE.format(100)), tmp_path / "x")
     assert scenario.ends_when_empty

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -64,13 +65,12 @@ def cost(world: RecordedCity) -> Cost:
     shutil.rmtree(verdict, ignore_errors=True)
     folders = [str(f) for f in (world.city, world.state, world.plans, verdict)]
     program = "import sys; from traffic_brain.cli import main; sys.exit(main())"
-    check_s = _cpu_s(
-        [sys.executable, "-c", program, "check", *folders, "--seed", str(world.seed)], world.folder
-    )
+    command = [sys.executable, "-c", program, "check", *folders, "--seed", str(world.seed)]
+    check_s = _cpu_s([(command, world.folder)])
     with tempfile.TemporaryDirectory(dir=world.folder) as name:
         requests = _requests(world, verdict, Path(name))
-        same_s = sum(_cpu_s(sumo_command(request), request.folder) for request in requests)
-        silent_s = sum(_cpu_s(_silent_command(request), request.folder) for request in requests)
+        same_s = _cpu_s([(sumo_command(request), request.folder) for request in requests])
+        silent_s = _cpu_s([(_silent_command(request), request.folder) for request in requests])
     return Cost(world.spec.name, len(requests), check_s, same_s, silent_s)
 
 
@@ -120,10 +120,19 @@ def _silent_command(request: RunRequest) -> list[str]:
     ]
 
 
-def _cpu_s(command: Sequence[str], folder: Path) -> float:
-    """CPU of a process and of all its children, user and system."""
+def _cpu_s(commands: Sequence[tuple[Sequence[str], Path]]) -> float:
+    """CPU, user and system, of processes and of all their children.
+
+    As many run side by side as the check runs: two on one machine cost each other some CPU.
+    """
+
+    def begin(one: tuple[Sequence[str], Path]) -> None:
+        command, folder = one
+        subprocess.run(command, cwd=folder, env=sumo_environment(), check=True, capture_output=True)
+
     before = os.times()
-    subprocess.run(command, cwd=folder, env=sumo_environment(), check=True, capture_output=True)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        list(pool.map(begin, commands))
     after = os.times()
     return (
         after.children_user + after.children_system - before.children_user - before.children_system

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from network_data.importers.sumo import read_network
+from network_data.importers.sumo.network import read_network
 from network_data.loss_report import LossReport
 from tests.reference.agreement import Agreement, added, agreement, centre_lines
 from tests.reference.valid_plans import real_nets

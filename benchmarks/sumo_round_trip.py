@@ -27,7 +27,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from network_data.city import NET_FILE, SIGNALS_FILE
-from network_data.importers.sumo import export_signals, import_network
+from network_data.importers.sumo.network import export_signals, import_network
 from network_data.importers.sumo.programs import open_xml
 from network_data.sumo_tools import run_tool
 from sim_scenarios.scenario import PreparedScenario, prepare

@@ -22,7 +22,7 @@ from network_data.generated_city.skeleton import draw
 from network_data.generated_city.stages import sites
 from network_data.generated_city.streets import Centres, centres_of, lay
 from network_data.generated_city.zones import plan_zones
-from network_data.importers.sumo import read_network
+from network_data.importers.sumo.network import read_network
 from network_data.loss_report import FILE as LOSSES_FILE
 from network_data.loss_report import Loss, LossReport
 from network_data.writers.sumo_net import write_sumo_net

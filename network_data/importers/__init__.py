@@ -57,9 +57,9 @@ def _import(
     form: str, source: Path, additional: Sequence[Path], out: Path, progress: Progress
 ) -> dict[str, int]:
     if form == SUMO:
-        from network_data.importers import sumo
+        from network_data.importers.sumo import network
 
-        return sumo.import_network(source, additional, out, progress)
+        return network.import_network(source, additional, out, progress)
     if form == OSM:
         from network_data.importers import osm
 

@@ -18,9 +18,9 @@ from sim_scenarios.gate.params import CheckParams
 from sim_scenarios.gate.phases import Check, Judged
 from sim_scenarios.programs import write_programs
 from traffic_brain.errors import ConfigurationError, SimulationError
-from traffic_brain.fusion.running_plans import same_lamps
 from traffic_brain.fusion.state import State, load_state
 from traffic_brain.model.documents import plans_from_dict, verdict_to_dict
+from traffic_brain.model.lamps import same_lamps
 from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.reading import read_json, to_json
 from traffic_brain.model.signals import SignalPlan

@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 from xml.etree import ElementTree as ET
 
-from network_data.importers.sumo import read_network
+from network_data.importers.sumo.network import read_network
 from network_data.loss_report import LossReport
 from network_data.sumo_tools import run_tool
 from tests.reference.format_cases import _rich

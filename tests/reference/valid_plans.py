@@ -16,7 +16,7 @@ from math import ceil
 from pathlib import Path
 from random import Random
 
-from network_data.importers.sumo import read_network
+from network_data.importers.sumo.network import read_network
 from network_data.loss_report import LossReport
 from traffic_brain.model.network import Crossing, Junction, RoadNetwork
 from traffic_brain.model.rules import JunctionRulesInput, rules_inputs

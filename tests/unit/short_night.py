@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from network_data.city import load_city
-from network_data.importers.sumo import import_network
+from network_data.importers.sumo.network import import_network
 from sim_scenarios.generated import GeneratedCity, build
 from sim_scenarios.spec import find
 from sim_scenarios.world import record

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from network_data.city import load_city
-from network_data.importers.sumo import import_network
+from network_data.importers.sumo.network import import_network
 from sim_scenarios.scenario import prepare
 from sim_scenarios.spec import find
 from sim_scenarios.world import record

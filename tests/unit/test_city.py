@@ -16,7 +16,7 @@ import pytest
 
 from network_data.checks import problems
 from network_data.city import load_city, save_city
-from network_data.importers.sumo import read_network
+from network_data.importers.sumo.network import read_network
 from network_data.loss_report import LossReport
 from network_data.schema import PARQUET_TABLES, TABLES, Table
 from sim_scenarios.generated import GeneratedCity, build

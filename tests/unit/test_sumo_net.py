@@ -13,7 +13,7 @@ import pytest
 
 from network_data.checks import problems
 from network_data.city import load_city
-from network_data.importers.sumo import import_network, read_network
+from network_data.importers.sumo.network import import_network, read_network
 from network_data.loss_report import LossReport
 from network_data.sumo_tools import run_tool
 from sim_scenarios.generated import GeneratedCity, build

@@ -12,8 +12,7 @@ import pytest
 
 from benchmarks.sumo_round_trip import BOLOGNA, round_trip
 from network_data.city import SIGNALS_FILE, load_city
-from network_data.importers.sumo import export_signals, import_network
-from network_data.importers.sumo.network import CARRIED_FILE
+from network_data.importers.sumo.network import CARRIED_FILE, export_signals, import_network
 from network_data.importers.sumo.programs import plan_of, read_signals
 from network_data.writers.sumo_signals import free_suffix, write_programs, write_signals
 from sim_scenarios import programs as border

@@ -11,13 +11,12 @@ import itertools
 import pandas as pd
 
 from network_data.importers.sumo.programs import SumoPhase, SumoProgram, plan_of
+from traffic_brain.model.lamps import same_lamps
 from traffic_brain.model.network import Junction, RoadNetwork
 from traffic_brain.model.signals import Interval, SignalPlan
 
 MIN_CYCLES = 2
 AGREEING_SHARE = 0.9
-CLOCK_ERROR_S = 2
-"""A controller's clock is right to this; a log that differs by less shows the plan on file."""
 
 
 def running_plans(log: pd.DataFrame, network: RoadNetwork) -> dict[str, SignalPlan]:
@@ -80,16 +79,3 @@ def _follows(log: pd.DataFrame, plan: SignalPlan | None) -> bool:
         plan.picture_at(round(t)) == picture
         for t, picture in zip(log["time_s"], log["picture"], strict=True)
     )
-
-
-def same_lamps(a: SignalPlan, b: SignalPlan) -> bool:
-    """Whether two plans show the same at the same time, but for the error of a clock."""
-    first, second = _cycle_from_zero(a), _cycle_from_zero(b)
-    shifts = range(-CLOCK_ERROR_S, CLOCK_ERROR_S + 1)
-    return any(first[shift:] + first[:shift] == second for shift in shifts)
-
-
-def _cycle_from_zero(plan: SignalPlan) -> tuple[str, ...]:
-    """The picture of each second of a cycle that begins at the master clock's zero."""
-    pictures, start = plan.pictures(), -plan.first_stage_offset_s % plan.cycle_s
-    return pictures[start:] + pictures[:start]

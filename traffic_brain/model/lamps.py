@@ -18,6 +18,8 @@ LETTERS = frozenset("GgyruoOsY")
 """Lamp letters of :mod:`traffic_brain.model.signals`, and two that SUMO's programs bring: ``s``,
 red with a right-turn arrow (stop, then go if nobody comes), and ``Y``, another yellow."""
 
+CLOCK_ERROR_S = 2
+"""A controller's clock is right to this; a log that differs by less shows the plan on file."""
 STOP = "stop"
 LAMP_KINDS = (
     dict.fromkeys(GREENS, "green") | dict.fromkeys("yY", "yellow") | dict.fromkeys("oO", "off")
@@ -179,3 +181,16 @@ def _going(letter: str, before: str) -> str:
     if letter in "yY":
         return _YELLOW_AFTER.get(before, before)
     return "."
+
+
+def same_lamps(a: SignalPlan, b: SignalPlan) -> bool:
+    """Whether two plans show the same at the same time, but for the error of a clock."""
+    first, second = _cycle_from_zero(a), _cycle_from_zero(b)
+    shifts = range(-CLOCK_ERROR_S, CLOCK_ERROR_S + 1)
+    return any(first[shift:] + first[:shift] == second for shift in shifts)
+
+
+def _cycle_from_zero(plan: SignalPlan) -> tuple[str, ...]:
+    """The picture of each second of a cycle that begins at the master clock's zero."""
+    pictures, start = plan.pictures(), -plan.first_stage_offset_s % plan.cycle_s
+    return pictures[start:] + pictures[:start]

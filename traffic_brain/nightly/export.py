@@ -92,7 +92,7 @@ def _write(city: Path, form: str, out: Path, report: Path) -> int:
 
         write_utdf(load_city(city), out, losses)
     else:
-        from network_data.importers.sumo import export_signals
+        from network_data.importers.sumo.network import export_signals
         from network_data.writers.sumo_losses import note_losses
 
         export_signals(city, out)

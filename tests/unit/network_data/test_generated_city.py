@@ -26,7 +26,7 @@ from network_data.generated_city import generate
 from network_data.generated_city.blocks import contains
 from network_data.generated_city.plans import fill
 from network_data.generated_city.scale import Scale
-from network_data.importers.sumo import read_network
+from network_data.importers.sumo.network import read_network
 from network_data.loss_report import LossReport
 from network_data.sumo_tools import sumo_environment, sumo_program
 from sim_scenarios.scenario import prepare

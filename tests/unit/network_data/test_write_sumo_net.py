@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from network_data.city import NET_FILE, SIGNALS_FILE
-from network_data.importers.sumo import read_network
+from network_data.importers.sumo.network import read_network
 from network_data.loss_report import LossReport
 from network_data.sumo_tools import sumo_environment, sumo_program
 from network_data.writers.sumo_net import write_sumo_net

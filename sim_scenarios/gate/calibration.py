@@ -41,12 +41,15 @@ class CalibrationLimits:
         1.17, as what is observed of long queues is some tenth short; on one where it was 1.37,
         plans were promised 11 points too much, and 2 with drivers that brought it to 1.03.
     most_time_ratio: the same ratio at most, and at least its reciprocal, whoever drives.
+    locked_days_ratio: share of drawn days that break down from which on closer drivers are tried:
+        a city of which every second day locks would hardly have been seen on another.
     """
 
     least_good_geh_ratio: float = 0.6
     vehicles_ratio: float = 0.1
     slow_time_ratio: float = 1.25
     most_time_ratio: float = 2.5
+    locked_days_ratio: float = 0.5
 
 
 def sheet(
@@ -84,6 +87,16 @@ def is_too_slow(found: Mapping[str, Any], limits: CalibrationLimits) -> bool:
     """Whether the simulated city stands in queues that the real one does not have."""
     limit = min(limits.slow_time_ratio, limits.most_time_ratio)
     return found["time_ratio"] is not None and found["time_ratio"] > limit
+
+
+def locks_often(
+    found: Mapping[str, Any], limits: CalibrationLimits, breakdown_factor: float
+) -> bool:
+    """Whether streets lock that did not on the day that was observed."""
+    delays_s = np.array(found["delays_s_per_veh"])
+    usual_s = max(found["observed_delay_s_per_veh"], float(delays_s.min()))
+    locked = delays_s >= breakdown_factor * usual_s
+    return bool(locked.mean() >= limits.locked_days_ratio)
 
 
 def _problems(found: dict[str, Any], limits: CalibrationLimits) -> list[str]:

@@ -82,6 +82,7 @@ class CheckParams(Limits, CalibrationLimits):
                 min(self.slow_time_ratio, self.most_time_ratio) > 0,
                 "slow_time_ratio and most_time_ratio must be positive",
             ),
+            (0 < self.locked_days_ratio <= 1, "locked_days_ratio must lie in (0, 1]"),
             (self.most_junctions >= 1, "most_junctions must be at least 1"),
             (self.area_size >= 1, "area_size must be at least 1"),
             (self.budget_s >= 0, "budget_s must not be negative"),

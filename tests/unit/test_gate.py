@@ -16,7 +16,7 @@ from network_data.city import NET_FILE, SIGNALS_FILE
 from sim_scenarios.check import CheckParams, check, unregistered
 from sim_scenarios.demand import BUS, CAR, USUAL_DRIVERS, Drivers, Vehicle, draw, drivable_vehicles
 from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
-from sim_scenarios.gate.calibration import sheet
+from sim_scenarios.gate.calibration import locks_often, sheet
 from sim_scenarios.gate.evidence import Evidence, Limits, Setting, gather, holm, waits
 from sim_scenarios.gate.figures import Places, RunFigures, Ways, read_figures, ways_of
 from sim_scenarios.gate.journal import Journal
@@ -298,6 +298,27 @@ def test_closer_drivers_are_tried_only_where_the_rebuilt_city_is_too_slow(
     assert stays in CLOSER_DRIVERS
     assert ratio <= between, "the first that fit stay"
     assert calibrated(most_time_ratio=between) == (stays, ratio), "the narrower limit counts"
+
+
+def test_closer_drivers_are_tried_where_streets_lock_that_did_not() -> None:
+    def often(*delays_s: float, observed_s: float = 25.0) -> bool:
+        found = {"delays_s_per_veh": delays_s, "observed_delay_s_per_veh": observed_s}
+        return locks_often(found, CheckParams(), breakdown_factor=2.0)
+
+    assert often(30.0, 31.0, 29.0, 300.0, 310.0, 90.0)
+    assert not often(30.0, 31.0, 29.0, 28.0, 310.0, 90.0), "two days of six"
+    assert not often(30.0, 300.0, 310.0, 290.0, observed_s=200.0), "the observed day locked, too"
+    assert not often(1400.0, 1420.0, 1380.0, observed_s=300.0), "all alike: it waits outside"
+
+
+def test_drivers_stay_as_they_are_where_the_streets_lock_under_all(
+    bench: Bench, short_night: ShortNight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sim_scenarios.gate.phases.locks_often", lambda *_: True)
+    its = replace(bench, done=[])
+    told = Check(its, short_night.state, CheckParams(), 5).calibrate(lambda *_: None)
+    assert its.drivers == USUAL_DRIVERS == Drivers(**told["drivers"])
+    assert len(told["delays_s_per_veh"]) == 6
 
 
 def programs_of(request: RunRequest, junction_id: str, folder: Path) -> list[str]:

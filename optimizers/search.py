@@ -112,6 +112,10 @@ class SearchParams:
         return RefineParams(self.evaluations, self.draws, self.free_protections)
 
 
+UNASKED = SearchParams(tries=40, most_refined=4)
+"""Of a night whose settings do not speak of it: with so few junctions it takes minutes."""
+
+
 @dataclass(frozen=True)
 class Searched:
     """What was found, its mean delay over the days of the search, and how it went."""

@@ -74,13 +74,14 @@ def measure(
     runs: int = 3,
     arms: Sequence[str] = ARMS,
     seed: int = 0,
-    tries: int = 0,
+    tries: int | None = None,
     workers: int = 0,
     progress: Progress = silent,
 ) -> list[DayFigures]:
     """Figures of every world, arm and day, from ``out`` where they were made before.
 
-    ``tries``: changes that the search of each night tries in the rebuilt city; 0: no search.
+    ``tries``: changes that the search of each night tries in the rebuilt city; 0: no search; None:
+        as a night does of itself.
     """
     found = []
     todo = [(world, arm) for world in worlds for arm in arms]
@@ -100,7 +101,7 @@ class Loop:
     arm: str
     folder: Path
     runs: int
-    tries: int
+    tries: int | None
     workers: int
 
     def figures(self, day: int) -> DayFigures:
@@ -172,7 +173,7 @@ class Loop:
             service_day=service_day(day),
             out=self.folder / "nights" / EACH_DAY,
             seed=self.days.seed + day,
-            refine={"tries": self.tries},
+            refine=None if self.tries is None else {"tries": self.tries},
             workers=self.workers,
         )
         try:

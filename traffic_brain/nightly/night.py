@@ -182,21 +182,19 @@ class _Params:
 def _params(settings: NightSettings) -> _Params:
     from optimizers.params import OptimizeParams
     from optimizers.refinement import refuse_both
-    from optimizers.search import SearchParams
+    from optimizers.search import UNASKED, SearchParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
 
-    asked = settings.refine is not None
     Defects.of_table(settings.defects)  # refused before the night begins
-    params = _Params(
-        changed(OptimizeParams(), settings.optimize, "optimize"),
-        changed(
-            SearchParams() if asked else SearchParams(tries=0), settings.refine or {}, "refine"
-        ),
-        changed(CheckParams(), settings.check, "check"),
-    )
-    refuse_both(params.optimize, params.search)
-    return params
+    recipe = changed(OptimizeParams(), settings.optimize, "optimize")
+    search = UNASKED
+    if settings.refine is not None:
+        search = changed(SearchParams(), settings.refine, "refine")
+    elif recipe.max_changes:
+        search = SearchParams(tries=0)
+    refuse_both(recipe, search)
+    return _Params(recipe, search, changed(CheckParams(), settings.check, "check"))
 
 
 def _stages_of_city(

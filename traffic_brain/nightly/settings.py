@@ -22,7 +22,7 @@
     max_candidates = 9
 
     [refine]                         # of the search in the rebuilt city; see optimizers.search
-    tries = 60                       # without this table plans are not refined
+    tries = 60                       # 0: none; without this table 40, of up to 4 junctions
 
     [check]                          # of the simulations; see sim_scenarios.check.CheckParams
     confirm_seeds = 8
@@ -84,7 +84,7 @@ class NightSettings:
     optimize: Mapping[str, object] = field(default_factory=dict)
     """What to change of the usual `OptimizeParams`, by name."""
     refine: Mapping[str, object] | None = None
-    """What to change of the usual `SearchParams`, by name; None: plans are not refined."""
+    """What to change of the usual `SearchParams`, by name; None: `optimizers.search.UNASKED`."""
     check: Mapping[str, object] = field(default_factory=dict)
     """What to change of the usual `CheckParams`, by name."""
 

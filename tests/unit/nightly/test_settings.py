@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -9,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from optimizers.params import OptimizeParams
+from optimizers.search import SearchParams
 from sim_scenarios.check import CheckParams
 from traffic_brain.errors import ConfigurationError, DataRefused
+from traffic_brain.nightly.night import _params
 from traffic_brain.nightly.settings import NightSettings, changed, read_settings
 
 
@@ -129,3 +132,16 @@ def test_a_city_comes_with_its_feeds_and_without_a_world(tmp_path: Path) -> None
         NightSettings(city=tmp_path)
     with pytest.raises(ConfigurationError, match="either a world or a city"):
         NightSettings(city=tmp_path, feeds=tmp_path, world="small")
+
+
+def test_small_areas_are_refined_unless_the_settings_say_otherwise() -> None:
+    def tries(**settings: Mapping[str, object]) -> int:
+        return _params(NightSettings(**settings)).search.tries  # type: ignore[arg-type]
+
+    usual = _params(NightSettings()).search
+    assert (usual.tries, usual.most_refined) == (40, 4)
+    assert _params(NightSettings(refine={})).search == SearchParams()
+    assert tries(refine={"tries": 0}) == 0
+    assert tries(optimize={"max_changes": 2}) == 0
+    with pytest.raises(ConfigurationError, match="not both"):
+        tries(optimize={"max_changes": 2}, refine={})

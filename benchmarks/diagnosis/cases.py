@@ -56,10 +56,11 @@ PAIRS = (
     *((SPLIT, DEAD), (LANE, CYCLE_LONG), (BAY, SPLIT), (LANE, STUCK), (OFFSET, SPLIT)),
 )
 _GRIDS = ("grid-a", "grid-d", "grid-b")
+_ROOMY = ("grid-a", "grid-c", "grid-b")
 PLACES: Mapping[str, tuple[str, ...]] = {
     SPLIT: ("grid-a", "cologne3", "grid-d", "cologne8", "ingolstadt7", "rescogrid"),
-    LANE: _GRIDS,
-    INCIDENT: _GRIDS,
+    LANE: _ROOMY,
+    INCIDENT: _ROOMY,
     BAY: _GRIDS,
     CYCLE_SHORT: _GRIDS,
     CYCLE_LONG: ("grid-d", "grid-a", "cologne8"),

@@ -35,7 +35,7 @@ from sim_scenarios.demand import Drivers, drivable_vehicles
 from sim_scenarios.gate.bench import IN_SERVICE, Bench, Candidate
 from sim_scenarios.gate.journal import Journal
 from sim_scenarios.gate.params import CheckParams
-from sim_scenarios.gate.phases import CALM, CONFIRM, STRESS, TRANSITION
+from sim_scenarios.gate.phases import CALM, CONFIRM, MORE_DAYS, STRESS, TRANSITION, Check
 from sim_scenarios.gate.transition import with_transition
 from sim_scenarios.run import RunRequest, sumo_command
 from sim_scenarios.spec import find
@@ -90,10 +90,14 @@ def _requests(world: RecordedCity, verdict: Path, folder: Path) -> list[RunReque
         timeout_s=params.timeout_s,
         drivers=Drivers(**read_json(verdict / "calibration.json")["drivers"]),
     )
+    check = Check(bench, world.state, params, world.seed)
+    found = [  # the calibration's: they stand in no list
+        bench.request(check.base, check.seed_of(number), None, 1.0, places=False, tonight=True)
+        for number in MORE_DAYS
+    ]
     known = {c.candidate_id: c for c in read_candidates(world.plans, folder)}
     known[IN_SERVICE] = Candidate(IN_SERVICE)
     rounds: dict[int, int] = {}
-    found = []
     for row in pq.read_table(verdict / "runs.parquet").to_pylist():
         candidate, seed, phase = known[row["candidate_id"]], row["seed"], row["phase"]
         rounds.setdefault(seed, len(rounds))
@@ -106,7 +110,8 @@ def _requests(world: RecordedCity, verdict: Path, folder: Path) -> list[RunReque
         found.append(
             bench.request(candidate, seed, phase, scale, places=phase == CONFIRM or calibrates)
         )
-        found[-1].folder.mkdir(exist_ok=True)
+    for request in found:
+        request.folder.mkdir(exist_ok=True)
     return found
 
 
@@ -126,13 +131,13 @@ def _cpu_s(commands: Sequence[tuple[Sequence[str], Path]]) -> float:
     As many run side by side as the check runs: two on one machine cost each other some CPU.
     """
 
-    def begin(one: tuple[Sequence[str], Path]) -> None:
+    def drive(one: tuple[Sequence[str], Path]) -> None:
         command, folder = one
         subprocess.run(command, cwd=folder, env=sumo_environment(), check=True, capture_output=True)
 
     before = os.times()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        list(pool.map(begin, commands))
+        list(pool.map(drive, commands))
     after = os.times()
     return (
         after.children_user + after.children_system - before.children_user - before.children_system

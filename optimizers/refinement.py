@@ -36,11 +36,16 @@ class Refinement:
             return [], {"skipped": str(error)}
 
     def _unfit(self, candidates: Sequence[Candidate], problem: City) -> str:
-        count, most = len(problem.problems), self.params.most_refined
+        params = self.params
+        retimable, vehicles = len(problem.problems), len(problem.state.trips)
         if not candidates:
             return "there is no candidate"
-        if count > most:
-            return f"{count} junctions may be retimed, at most {most} are refined (most_refined)"
+        if retimable > params.most_refined:
+            most = f"at most {params.most_refined} are refined ([refine] most_refined)"
+            return f"{retimable} junctions may be retimed, {most}"
+        if vehicles > params.most_vehicles:
+            most = f"at most {params.most_vehicles} are simulated so often ([refine] most_vehicles)"
+            return f"{vehicles} vehicles drove, {most}"
         return self.simulated.unfit
 
     def _searched(

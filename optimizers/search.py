@@ -83,6 +83,7 @@ class SearchParams:
     calibration_plans: sets of plans that the model is fitted to, and proven on.
     proposals: changes of which the model picks.
     most_refined: a city with more junctions that may be retimed is not searched.
+    most_vehicles: nor one in which more vehicles drove; what one simulation costs goes by them.
     free_protections: a turn that is protected today may become a permitted one.
     """
 
@@ -93,10 +94,12 @@ class SearchParams:
     calibration_plans: int = 24
     proposals: int = 6
     most_refined: int = 40
+    most_vehicles: int = 50_000
     free_protections: bool = False
 
     def __post_init__(self) -> None:
         least = {"tries": 0, "proposals": 2, "calibration_plans": 8, "most_refined": 0}
+        least |= {"most_vehicles": 0}
         least |= dict.fromkeys(("evaluations", "draws", "rounds"), 1)
         problems = [
             f"{name} must be at least {lowest}"
@@ -112,8 +115,8 @@ class SearchParams:
         return RefineParams(self.evaluations, self.draws, self.free_protections)
 
 
-UNASKED = SearchParams(tries=40, most_refined=4)
-"""Of a night whose settings do not speak of it: with so few junctions it takes minutes."""
+UNASKED = SearchParams(tries=40, most_refined=4, most_vehicles=8_000)
+"""Of a night whose settings do not speak of it: with so little to simulate it takes minutes."""
 
 
 @dataclass(frozen=True)

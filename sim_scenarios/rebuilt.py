@@ -21,6 +21,7 @@ from sim_scenarios.gate.journal import Journal
 from sim_scenarios.gate.phases import Check
 from sim_scenarios.gate.whole import Question, bench_of
 from sim_scenarios.programs import write_programs
+from traffic_brain.errors import SimulationError
 from traffic_brain.model.documents import plans_to_json
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import silent
@@ -61,17 +62,11 @@ class RebuiltCity:
             SimulationError: SUMO failed twice on one run.
         """
         asked = [(self._candidate(plans), day) for plans, day in drives]
-        delays: dict[tuple[Candidate, int], float] = {}
-        for scale in dict.fromkeys(SCALES):
-            # a run has a folder of its own, so none runs twice
-            once = [pair for pair in dict.fromkeys(asked) if SCALES[pair[1]] == scale]
-            runs = self._bench.run(
-                [(candidate, self._seed(day)) for candidate, day in once], None, scale, silent
-            )
-            delays |= {
-                pair: run.delay.delay_s_per_veh for pair, run in zip(once, runs, strict=True)
-            }
-        return [delays[pair] for pair in asked]
+        once = list(dict.fromkeys(asked))  # a run has a folder of its own, so none runs twice
+        pairs = [(candidate, self._seed(day)) for candidate, day in once]
+        scales = [SCALES[day] for _, day in once]
+        runs = dict(zip(once, self._bench.run(pairs, None, scales, silent), strict=True))
+        return [runs[pair].delay.delay_s_per_veh for pair in asked]
 
     def _seed(self, day: int) -> int:
         return (FIRST_SEED + 1000 * self.asked.seed + day) % SEEDS
@@ -91,7 +86,10 @@ class RebuiltCity:
         listed = tuple(replace(plans[j], plan_id="searched") for j in sorted(plans))
         name = hashlib.sha256(plans_to_json(listed).encode()).hexdigest()[:16]
         if name not in self._written:
-            path = write_programs(listed, self.folder / f"{name}.add.xml")
+            try:
+                path = write_programs(listed, self.folder / f"{name}.add.xml")
+            except OSError as error:
+                raise SimulationError(f"plans cannot be written: {error.strerror}") from error
             self._written[name] = Candidate(name, listed, path)
         return self._written[name]
 

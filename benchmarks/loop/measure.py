@@ -23,6 +23,7 @@ from typing import Any
 from benchmarks.degradation.faults import FAULTS, Raw
 from benchmarks.loop.days import Days, service_day
 from network_data.importers import import_any
+from optimizers.search import UNASKED
 from sim_scenarios.world import evaluate, record
 from traffic_brain.errors import TrafficBrainError
 from traffic_brain.model.documents import plans_from_dict, plans_to_json
@@ -110,7 +111,7 @@ class Loop:
         question = {
             "seed": self.days.seed,
             "runs": self.runs,
-            "tries": self.tries,
+            "tries": asdict(UNASKED) if self.tries is None else self.tries,
             "sumo": version("eclipse-sumo"),
         }
         if path.exists():

@@ -121,7 +121,7 @@ class Bench:
         self,
         pairs: Sequence[tuple[Candidate, int]],
         phase: str | None,
-        scale: float,
+        scale: float | Sequence[float],
         progress: Progress,
         *,
         places: bool = False,
@@ -129,19 +129,20 @@ class Bench:
     ) -> list[RunFigures]:
         """Simulate (candidate, seed) pairs; with ``places``, where the time was spent as well.
 
-        Runs without a ``phase`` are not listed in ``done``. ``tonight``: all draw their demand from
-        tonight's day.
+        Runs without a ``phase`` are not listed in ``done``. ``scale``: of the demand, one for all
+        or each pair's own. ``tonight``: all draw their demand from tonight's day.
 
         Raises:
             SimulationError: a run failed twice, or the disk is full.
         """
+        scales = [scale] * len(pairs) if isinstance(scale, int | float) else scale
         try:
             tasks = [
                 (
-                    self.request(c, seed, phase, scale, places=places, tonight=tonight),
-                    self._day(seed, scale, c, tonight=tonight).drawn,
+                    self.request(c, seed, phase, times, places=places, tonight=tonight),
+                    self._day(seed, times, c, tonight=tonight).drawn,
                 )
-                for c, seed in pairs
+                for (c, seed), times in zip(pairs, scales, strict=True)
             ]
         except OSError as error:
             raise SimulationError(

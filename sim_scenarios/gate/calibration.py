@@ -95,7 +95,7 @@ def locks_often(
     """Whether streets lock that did not on the day that was observed."""
     delays_s = np.array(found["delays_s_per_veh"])
     usual_s = max(found["observed_delay_s_per_veh"], float(delays_s.min()))
-    locked = delays_s >= breakdown_factor * usual_s
+    locked = delays_s > breakdown_factor * usual_s
     return bool(locked.mean() >= limits.locked_days_ratio)
 
 

@@ -139,11 +139,12 @@ class Check:
     def _sheet(self, progress: Progress) -> dict[str, Any]:
         """The sheet of two days; where they are not too slow, with the delays of some more."""
 
-        def driven(numbers: Sequence[int], *, places: bool) -> list[RunFigures]:
-            days = [(self.base, self._seed(number)) for number in numbers]
-            return self.bench.run(days, None, 1.0, progress, places=places, tonight=True)
+        def driven(numbers: Sequence[int], first: float, end: float) -> list[RunFigures]:
+            days = [(self.base, self.seed_of(number)) for number in numbers]
+            its, places = part(progress, first, end), numbers == SHEET_DAYS
+            return self.bench.run(days, None, 1.0, its, places=places, tonight=True)
 
-        runs = driven(SHEET_DAYS, places=True)
+        runs = driven(SHEET_DAYS, 0.0, 1 / 3)
         found = sheet(
             runs,
             self.bench.state,
@@ -153,7 +154,7 @@ class Check:
             self.params,
         )
         if not is_too_slow(found, self.params):
-            runs += driven(MORE_DAYS, places=False)
+            runs += driven(MORE_DAYS, 1 / 3, 1.0)
         delays = [round(run.delay.delay_s_per_veh, 2) for run in runs]
         return found | {"drivers": asdict(self.bench.drivers), "delays_s_per_veh": delays}
 
@@ -188,7 +189,7 @@ class Check:
             runners = [self.base, *field_now]
             scale = self.params.stress_scale if r % 2 == 0 else 1.0
             found = self.bench.run(
-                [(c, self._seed(r)) for c in runners],
+                [(c, self.seed_of(r)) for c in runners],
                 SCREEN,
                 scale,
                 part(progress, r / rounds, (r + 1) / rounds),
@@ -209,7 +210,7 @@ class Check:
         params = self.params
 
         def drive(phase: str, count: int, number: int, done: tuple[float, float]) -> _Phase:
-            seeds = tuple(self._seed(first + number + i) for i in range(count))
+            seeds = tuple(self.seed_of(first + number + i) for i in range(count))
             return self._drive(best, seeds, phase, part(progress, *done))
 
         confirmed = drive(CONFIRM, params.confirm_seeds, 0, (0.0, 0.4))
@@ -289,7 +290,7 @@ class Check:
         )
         return gather(confirmed.runs, best.plans, setting, self.params)
 
-    def _seed(self, number: int) -> int:
+    def seed_of(self, number: int) -> int:
         """Seeds of the check; screening and confirmation never share one."""
         return (self.seed * 100_003 + number * 7 + 11) % 2_000_000_000
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +34,7 @@ from traffic_brain.model.documents import plan_to_dict
 from traffic_brain.model.network import Link, RoadNetwork
 from traffic_brain.model.signals import Interval, SignalPlan, Stage
 from traffic_brain.model.verdict import Decision
+from traffic_brain.progress import Progress, silent
 
 BASE = Candidate(IN_SERVICE)
 
@@ -300,6 +304,13 @@ def test_closer_drivers_are_tried_only_where_the_rebuilt_city_is_too_slow(
     assert calibrated(most_time_ratio=between) == (stays, ratio), "the narrower limit counts"
 
 
+def test_a_check_loads_no_library_that_it_does_not_use() -> None:
+    """What it loads, every check pays for; small ones notice (``benchmarks.check_cost``)."""
+    program = "import sys, sim_scenarios.check; print(*sys.modules)"
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    assert {"pandas", "networkx", "numba"}.isdisjoint(told.stdout.decode().split())
+
+
 def test_closer_drivers_are_tried_where_streets_lock_that_did_not() -> None:
     def often(*delays_s: float, observed_s: float = 25.0) -> bool:
         found = {"delays_s_per_veh": delays_s, "observed_delay_s_per_veh": observed_s}
@@ -309,16 +320,57 @@ def test_closer_drivers_are_tried_where_streets_lock_that_did_not() -> None:
     assert not often(30.0, 31.0, 29.0, 28.0, 310.0, 90.0), "two days of six"
     assert not often(30.0, 300.0, 310.0, 290.0, observed_s=200.0), "the observed day locked, too"
     assert not often(1400.0, 1420.0, 1380.0, observed_s=300.0), "all alike: it waits outside"
+    assert not often(0.0, 0.0, 0.0, observed_s=0.0)
 
 
-def test_drivers_stay_as_they_are_where_the_streets_lock_under_all(
-    bench: Bench, short_night: ShortNight, monkeypatch: pytest.MonkeyPatch
+USUAL, CLOSE, SHORT, QUICK, *_ = (USUAL_DRIVERS, *CLOSER_DRIVERS)
+
+
+@pytest.mark.parametrize(
+    ("slow", "locking", "sheets", "stay"),
+    [
+        ((), (), 1, USUAL),
+        ((), (USUAL, *CLOSER_DRIVERS), 6, USUAL),
+        ((), (USUAL, CLOSE), 3, SHORT),
+        ((USUAL, CLOSE), (SHORT,), 4, QUICK),
+        ((USUAL, CLOSE), (SHORT, *CLOSER_DRIVERS[2:]), 6, SHORT),
+        ((USUAL, *CLOSER_DRIVERS), (), 6, CLOSER_DRIVERS[-1]),
+    ],
+)
+def test_the_first_drivers_that_fit_stay(
+    bench: Bench,
+    short_night: ShortNight,
+    monkeypatch: pytest.MonkeyPatch,
+    slow: tuple[Drivers, ...],
+    locking: tuple[Drivers, ...],
+    sheets: int,
+    stay: Drivers,
 ) -> None:
-    monkeypatch.setattr("sim_scenarios.gate.phases.locks_often", lambda *_: True)
+    its, made = replace(bench, done=[]), []
+
+    def sheet_of(_: Check, progress: Progress) -> dict[str, Any]:
+        made.append(its.drivers)
+        delays_s = [30.0] * 2 + [300.0 if its.drivers in locking else 30.0] * 4
+        return {
+            "time_ratio": 1.5 if its.drivers in slow else 1.1,
+            "delays_s_per_veh": delays_s,
+            "observed_delay_s_per_veh": 25.0,
+            "drivers": asdict(its.drivers),
+        }
+
+    monkeypatch.setattr(Check, "_sheet", sheet_of)
+    told = Check(its, short_night.state, CheckParams(), 5).calibrate(silent)
+    assert len(made) == sheets
+    assert its.drivers == stay == Drivers(**told["drivers"])
+
+
+def test_the_sheet_tells_of_six_days_where_two_are_not_too_slow(
+    bench: Bench, short_night: ShortNight
+) -> None:
     its = replace(bench, done=[])
-    told = Check(its, short_night.state, CheckParams(), 5).calibrate(lambda *_: None)
-    assert its.drivers == USUAL_DRIVERS == Drivers(**told["drivers"])
+    told = Check(its, short_night.state, CheckParams(), 5).calibrate(silent)
     assert len(told["delays_s_per_veh"]) == 6
+    assert told["runs"] == 2
 
 
 def programs_of(request: RunRequest, junction_id: str, folder: Path) -> list[str]:
@@ -415,7 +467,7 @@ def test_known_days_take_turns(short_night: ShortNight, tmp_path: Path) -> None:
         journal=Journal(tmp_path / "journal"),
         timeout_s=60,
     )
-    seeds = [Check(bench, short_night.state, CheckParams(), 5)._seed(n) for n in range(4)]
+    seeds = [Check(bench, short_night.state, CheckParams(), 5).seed_of(n) for n in range(4)]
     drawn = [bench._day(s, 1.0, BASE, tonight=False).drawn for s in seeds]
     shares = sorted(float(np.mean(d >= days[1].vehicles.start)) for d in drawn)
     assert shares == [0.0, 0.0, 1.0, 1.0]

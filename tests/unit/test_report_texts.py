@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from importlib.resources import files
 from string import Formatter
 
 import pytest
 
+from sim_scenarios.demand import Drivers
+from sim_scenarios.gate.calibration import CalibrationLimits
 from traffic_brain.fusion.levels import LEVELS
 from traffic_brain.model.findings import Cause
 from traffic_brain.model.rules import RULE_NAMES
@@ -56,6 +59,8 @@ def test_the_template_asks_for_known_words_only() -> None:
         ("level", LEVELS),
         ("feed", ["police", "checkpoint", "internet", "transit"]),
         ("health", ["dead", "no_data"]),
+        ("fact", [f.name for f in fields(CalibrationLimits)]),
+        ("fact", [f.name for f in fields(Drivers)]),
     ],
 )
 def test_every_code_has_words(group: str, codes: list[str]) -> None:
@@ -106,6 +111,11 @@ def test_markup_in_names_is_only_text_for_plotly() -> None:
             "未能证明更好：-1.0% [-3.1%, +1.1%]",
         ),
         ("common cycle of 70 s, green waves", "统一周期 70 秒，绿波协调"),
+        (
+            "cycles, splits, offsets and stages refined together in the rebuilt city, "
+            "protections freed",
+            "周期、绿信比、相位差与阶段在重建城市中联合优化，受保护的转向可改为许可",
+        ),
         (
             "next link a{0}b runs at 21% of its free-flow speed",
             "下游路段 a{0}b 的车速仅为自由流的 21%",

@@ -94,6 +94,7 @@ def test_where_nothing_should_be_judged_nothing_is(problem: City) -> None:
     for simulated, params, why in (
         (Modelled(problem, unfit="too slow"), SMALL, "too slow"),
         (Modelled(problem), replace(SMALL, most_refined=1), "at most 1 are refined"),
+        (Modelled(problem), replace(SMALL, most_vehicles=7), "at most 7 are simulated so often"),
     ):
         refined, told = Refinement(simulated, params).refined(candidates, problem, silent)
         assert refined == []

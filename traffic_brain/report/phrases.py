@@ -108,6 +108,12 @@ _SENTENCES: Sequence[tuple[str, str]] = (
     (r"common cycle of (\d+) s, (.+)", "统一周期 {} 秒，{}"),
     (r"cycles as in service, (.+)", "周期不变，{}"),
     (r"each junction its own best cycle, (.+)", "各路口采用各自最佳周期，{}"),
+    (
+        r"cycles, splits, offsets and stages refined together in the rebuilt city, (.+)",
+        "周期、绿信比、相位差与阶段在重建城市中联合优化，{}",
+    ),
+    (r"protections kept", "保留受保护的转向"),
+    (r"protections freed", "受保护的转向可改为许可"),
     (r"green waves", "绿波协调"),
     (r"offsets of least delay", "相位差使延误最小"),
 )

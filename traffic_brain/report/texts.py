@@ -420,6 +420,9 @@ WORDS: Mapping[str, Words] = {
     "fact.simulated_delay_s_per_veh": Words(
         "仿真延误，现行方案（秒/车）", "Simulated delay, plans in service (s per vehicle)"
     ),
+    "fact.delays_s_per_veh": Words(
+        "各抽样日的仿真延误（秒/车）", "Simulated delay of each drawn day (s per vehicle)"
+    ),
     "fact.vehicles_rebuilt": Words("重建的车辆数", "Vehicles rebuilt"),
     "fact.vehicles_simulated": Words("仿真的车辆数（中位数）", "Vehicles simulated (median)"),
     "fact.links_compared": Words("比较的路段数", "Links compared"),
@@ -440,6 +443,10 @@ WORDS: Mapping[str, Words] = {
     "fact.slow_time_ratio": Words(
         "高于此行程时间之比：试用跟车更近的驾驶员",
         "Above this ratio of times: closer drivers tried",
+    ),
+    "fact.locked_days_ratio": Words(
+        "抽样日锁死的比例达到此值：试用跟车更近的驾驶员",
+        "At this share of drawn days that lock: closer drivers tried",
     ),
     "fact.most_time_ratio": Words("要求：行程时间之比不高于", "Asked: most of that ratio of times"),
     "fact.vehicles_ratio": Words("要求：车辆数相差不超过", "Asked: vehicles differ by at most"),

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from network_data.importers import sumo
 from network_data.importers.gmns import read_network, read_plain
+from network_data.importers.sumo import network as sumo
 from network_data.loss_report import LossReport
 from network_data.writers.gmns import NOT_READ_BACK, ONLY_CARRIED, with_own_plan_ids, write_gmns
 from tests.unit.network_data.gmns_hand_made import more, network, signals, write

@@ -166,13 +166,13 @@ def test_lamps_that_utdf_has_not_are_named(tmp_path: Path) -> None:
 
 
 def resco(name: str) -> RoadNetwork:
-    from network_data.importers import sumo
+    from network_data.importers.sumo.network import read_network
 
     found = importlib.util.find_spec("sumo_rl")
     if found is None or found.origin is None:
         pytest.skip("sumo-rl is not installed: pip install traffic-brain[demo]")
     (net,) = Path(found.origin).parent.rglob(f"RESCO/**/{name}.net.xml")
-    return sumo.read_network(net, [], LossReport())
+    return read_network(net, [], LossReport())
 
 
 def changed(before: RoadNetwork, after: RoadNetwork) -> Iterator[tuple[str, str, str]]:

@@ -134,7 +134,7 @@ def test_a_city_comes_with_its_feeds_and_without_a_world(tmp_path: Path) -> None
         NightSettings(city=tmp_path, feeds=tmp_path, world="small")
 
 
-def test_small_areas_are_refined_unless_the_settings_say_otherwise() -> None:
+def test_few_junctions_are_refined_unless_the_settings_say_otherwise() -> None:
     def tries(**settings: Mapping[str, object]) -> int:
         return _params(NightSettings(**settings)).search.tries  # type: ignore[arg-type]
 

@@ -112,8 +112,10 @@ def test_markup_in_names_is_only_text_for_plotly() -> None:
         ),
         ("common cycle of 70 s, green waves", "统一周期 70 秒，绿波协调"),
         (
-            "cycles, splits, offsets and stages refined together in the rebuilt city, "
-            "protections freed",
+            (
+                "cycles, splits, offsets and stages refined together in the rebuilt city, "
+                "protections freed"
+            ),
             "周期、绿信比、相位差与阶段在重建城市中联合优化，受保护的转向可改为许可",
         ),
         (

@@ -129,7 +129,8 @@ class Check:
             found = self._sheet(part(progress, n / len(tries), (n + 1) / len(tries)))
             if is_too_slow(found, self.params):
                 continue
-            if not locks_often(found, self.params, self.params.breakdown_factor):
+            factor = self.params.breakdown_factor
+            if found["problems"] or not locks_often(found, self.params, factor):
                 return found
             locking = locking or found
         if locking:
@@ -137,7 +138,7 @@ class Check:
         return locking or found
 
     def _sheet(self, progress: Progress) -> dict[str, Any]:
-        """The sheet of two days; where they are not too slow, with the delays of some more."""
+        """The sheet of two days; where they fit, with the delays of some more."""
 
         def driven(numbers: Sequence[int], first: float, end: float) -> list[RunFigures]:
             days = [(self.base, self.seed_of(number)) for number in numbers]
@@ -153,7 +154,7 @@ class Check:
             self.bench.ways,
             self.params,
         )
-        if not is_too_slow(found, self.params):
+        if not found["problems"] and not is_too_slow(found, self.params):
             runs += driven(MORE_DAYS, 1 / 3, 1.0)
         delays = [round(run.delay.delay_s_per_veh, 2) for run in runs]
         return found | {"drivers": asdict(self.bench.drivers), "delays_s_per_veh": delays}

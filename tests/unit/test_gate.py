@@ -356,6 +356,7 @@ def test_the_first_drivers_that_fit_stay(
             "delays_s_per_veh": delays_s,
             "observed_delay_s_per_veh": 25.0,
             "drivers": asdict(its.drivers),
+            "problems": [],
         }
 
     monkeypatch.setattr(Check, "_sheet", sheet_of)

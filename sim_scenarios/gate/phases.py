@@ -127,7 +127,7 @@ class Check:
         for n, drivers in enumerate(tries):
             self.bench.drivers = drivers
             found = self._sheet(part(progress, n / len(tries), (n + 1) / len(tries)))
-            if is_too_slow(found, self.params):
+            if is_too_slow(found, self.params) or (locking and found["problems"]):
                 continue
             factor = self.params.breakdown_factor
             if found["problems"] or not locks_often(found, self.params, factor):

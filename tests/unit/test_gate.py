@@ -327,14 +327,16 @@ USUAL, CLOSE, SHORT, QUICK, *_ = (USUAL_DRIVERS, *CLOSER_DRIVERS)
 
 
 @pytest.mark.parametrize(
-    ("slow", "locking", "sheets", "stay"),
+    ("slow", "locking", "unfit", "sheets", "stay"),
     [
-        ((), (), 1, USUAL),
-        ((), (USUAL, *CLOSER_DRIVERS), 6, USUAL),
-        ((), (USUAL, CLOSE), 3, SHORT),
-        ((USUAL, CLOSE), (SHORT,), 4, QUICK),
-        ((USUAL, CLOSE), (SHORT, *CLOSER_DRIVERS[2:]), 6, SHORT),
-        ((USUAL, *CLOSER_DRIVERS), (), 6, CLOSER_DRIVERS[-1]),
+        ((), (), (), 1, USUAL),
+        ((), (USUAL, *CLOSER_DRIVERS), (), 6, USUAL),
+        ((), (USUAL, CLOSE), (), 3, SHORT),
+        ((USUAL, CLOSE), (SHORT,), (), 4, QUICK),
+        ((USUAL, CLOSE), (SHORT, *CLOSER_DRIVERS[2:]), (), 6, SHORT),
+        ((USUAL, *CLOSER_DRIVERS), (), (), 6, CLOSER_DRIVERS[-1]),
+        ((), (), (USUAL,), 1, USUAL),
+        ((), (USUAL,), CLOSER_DRIVERS, 6, USUAL),
     ],
 )
 def test_the_first_drivers_that_fit_stay(
@@ -343,6 +345,7 @@ def test_the_first_drivers_that_fit_stay(
     monkeypatch: pytest.MonkeyPatch,
     slow: tuple[Drivers, ...],
     locking: tuple[Drivers, ...],
+    unfit: tuple[Drivers, ...],
     sheets: int,
     stay: Drivers,
 ) -> None:
@@ -356,7 +359,7 @@ def test_the_first_drivers_that_fit_stay(
             "delays_s_per_veh": delays_s,
             "observed_delay_s_per_veh": 25.0,
             "drivers": asdict(its.drivers),
-            "problems": [],
+            "problems": ["GEH"] * (its.drivers in unfit),
         }
 
     monkeypatch.setattr(Check, "_sheet", sheet_of)

@@ -34,9 +34,11 @@ class Days:
     """The days of one world; the same seed gives the same days.
 
     Day 0 is driven with the plans in service, and tells the first night all that it knows.
+
+    ``world_name``: a name, or the path of a .sumocfg file.
     """
 
-    name: str
+    world_name: str
     seed: int
     folder: Path
 
@@ -46,7 +48,12 @@ class Days:
 
     @cached_property
     def _spec(self) -> ScenarioSpec:
-        return replace(find(self.name), time_to_teleport_s=-1)
+        return replace(find(self.world_name), time_to_teleport_s=-1)
+
+    @property
+    def name(self) -> str:
+        """The same wherever the world's file lies."""
+        return self._spec.name
 
     def demand_ratio(self, day: int) -> float:
         """Vehicles of a day, of those that the world has."""

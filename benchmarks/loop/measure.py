@@ -24,6 +24,7 @@ from benchmarks.degradation.faults import FAULTS, Raw
 from benchmarks.loop.days import Days, service_day
 from network_data.importers import import_any
 from optimizers.search import UNASKED
+from sim_scenarios.spec import find
 from sim_scenarios.world import evaluate, record
 from traffic_brain.errors import TrafficBrainError
 from traffic_brain.model.documents import plans_from_dict, plans_to_json
@@ -87,7 +88,8 @@ def measure(
     found = []
     todo = [(world, arm) for world in worlds for arm in arms]
     for i, (world, arm) in enumerate(todo):
-        loop = Loop(Days(world, seed, out / world), arm, out / world / arm, runs, tries, workers)
+        folder = out / find(world).name
+        loop = Loop(Days(world, seed, folder), arm, folder / arm, runs, tries, workers)
         for day in range(1, days + 1):
             progress((i + (day - 1) / days) / len(todo), f"{world}, {arm} feeds: day {day}")
             found.append(loop.figures(day))
@@ -120,6 +122,7 @@ class Loop:
                 return DayFigures(**{k: _frozen(v) for k, v in stored.items()})
         found = self._measure(day)
         text = json.dumps(asdict(found) | {"question": question}, indent=1, ensure_ascii=False)
+        self.folder.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(text + "\n", encoding="utf-8")
         part.replace(path)

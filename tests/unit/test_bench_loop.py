@@ -11,7 +11,7 @@ import pytest
 from benchmarks.degradation.faults import FAULTS
 from benchmarks.loop.days import FAULTS as DRAWN
 from benchmarks.loop.days import Days, service_day
-from benchmarks.loop.measure import DayFigures, Loop
+from benchmarks.loop.measure import DayFigures, Loop, measure
 from benchmarks.loop.table import markdown
 from benchmarks.other_days import scaled
 
@@ -88,6 +88,25 @@ def test_a_finished_day_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert loop.figures(1) == loop.figures(1) == DAY
     assert replace(loop, runs=3).figures(1) == DAY  # another question
     assert calls == [1, 1]
+
+
+def test_a_world_may_be_a_file_and_its_days_are_the_same_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / "here" / "town" / "run.sumocfg", tmp_path / "there" / "town" / "run.sumocfg"]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("<configuration/>")
+    here, there = (Days(str(file), 3, tmp_path) for file in files)
+    assert here.name == there.name == "town"
+    assert here.demand_ratio(1) == there.demand_ratio(1)
+
+    monkeypatch.setattr(Loop, "_measure", lambda loop, _: replace(DAY, world=loop.days.name))
+    out = tmp_path / "out"
+    (found,) = measure([str(files[0])], out, days=1, arms=("clean",))
+    assert found.world == "town"
+    assert (out / "town" / "clean" / "day-1.json").is_file()
+    assert [f.name for f in files[0].parent.iterdir()] == ["run.sumocfg"]
 
 
 def test_runs_that_lock_are_counted_and_do_not_move_the_median() -> None:

@@ -29,7 +29,7 @@ def redraw(world: PreparedScenario, configuration: Path, seed: int, ratio: float
     configuration.parent.mkdir(parents=True, exist_ok=True)
     routes = configuration.with_suffix(".rou.xml").resolve()
     _write_trips(world, routes, random.Random(f"redrawn/{seed}"), ratio)
-    return _with_option(world, configuration, "route-files", str(routes))
+    return _written(world, configuration, {"route-files": str(routes)})
 
 
 def scaled(world: PreparedScenario, configuration: Path, ratio: float) -> Path:
@@ -37,16 +37,21 @@ def scaled(world: PreparedScenario, configuration: Path, ratio: float) -> Path:
     configuration.parent.mkdir(parents=True, exist_ok=True)
     told = ET.parse(world.sumocfg).getroot().find("scale")
     usual = float(told.get("value", "1")) if told is not None else 1.0
-    return _with_option(world, configuration, "scale", f"{usual * ratio:.4f}")
+    return _written(world, configuration, {"scale": f"{usual * ratio:.4f}"})
 
 
-def _with_option(world: PreparedScenario, configuration: Path, name: str, value: str) -> Path:
+def _written(world: PreparedScenario, configuration: Path, options: dict[str, str]) -> Path:
+    """With the world's additional files, so that the day runs from its ``.sumocfg`` alone."""
+    if world.additional_files:
+        files = (str(path.resolve()) for path in world.additional_files)
+        options = options | {"additional-files": ",".join(files)}
     tree = ET.parse(world.sumocfg)
     root = tree.getroot()
-    option = root.find(name)
-    if option is None:
-        option = ET.SubElement(root, name)
-    option.set("value", value)
+    for name, value in options.items():
+        option = root.find(name)
+        if option is None:
+            option = ET.SubElement(root, name)
+        option.set("value", value)
     tree.write(configuration, encoding="utf-8", xml_declaration=True)
     return configuration
 

@@ -14,6 +14,7 @@ from benchmarks.loop.days import Days, service_day
 from benchmarks.loop.measure import DayFigures, Loop, measure
 from benchmarks.loop.table import markdown
 from benchmarks.other_days import scaled
+from sim_scenarios.scenario import prepare
 
 DAY = DayFigures(
     world="w",
@@ -55,6 +56,22 @@ def test_a_day_has_as_many_trips_as_it_says(tmp_path: Path) -> None:
     assert found.get("value") == "1.2500"
 
 
+def test_a_day_has_what_the_worlds_additional_files_tell(tmp_path: Path) -> None:
+    """Vehicle types, and signal programs that the network file does not have."""
+    small = Days("small", 3, tmp_path / "small").world
+    file, types = tmp_path / "run.sumocfg", tmp_path / "types.add.xml"
+    types.write_text('<additional><vType id="b" vClass="bus"/></additional>')
+    tree = ET.parse(small.sumocfg)
+    ET.SubElement(tree.getroot(), "additional-files", value=str(types))
+    tree.write(file)
+    days = Days(str(file), 3, tmp_path / "days")
+    for spec in (
+        days.spec(1),
+        replace(days.spec(1), sumocfg=scaled(days.world, tmp_path / "more.sumocfg", 1.2)),
+    ):
+        assert prepare(spec, tmp_path / "day").demand.class_of("b") == "bus"
+
+
 def test_a_world_is_recorded_with_what_was_deployed(tmp_path: Path) -> None:
     """The feeds' log tells the plan that ran."""
     import pyarrow.parquet as pq
@@ -93,7 +110,10 @@ def test_a_finished_day_is_not_done_again(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_world_may_be_a_file_and_its_days_are_the_same_wherever_it_lies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = [tmp_path / "here" / "town" / "run.sumocfg", tmp_path / "there" / "town" / "run.sumocfg"]
+    files = [
+        tmp_path / "here" / "town" / "run.sumocfg",
+        tmp_path / "there" / "town" / "run.sumocfg",
+    ]
     for file in files:
         file.parent.mkdir(parents=True)
         file.write_text("<configuration/>")

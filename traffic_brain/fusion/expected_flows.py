@@ -133,7 +133,11 @@ def _posterior(seen: Probed, share: float, usual: float, stray: float) -> tuple[
     exposure = seen.chance * share + SHAPE / max(usual, 1.0)
     veh = (seen.passes + SHAPE) / exposure
     of_chance = (seen.passes + SHAPE) ** 0.5 / exposure
-    return veh, float(np.hypot(of_chance, np.hypot(stray, seen.stray) * veh))
+    # Of a link of a metre or two they tell next to nothing: then the prior holds, and its error.
+    told = 1.0 / (1.0 + SHAPE * seen.stray**2)
+    veh = told * veh + (1.0 - told) * usual
+    of_ends = seen.stray * told**0.5
+    return veh, float(np.hypot(told * of_chance, np.hypot(stray, of_ends) * veh))
 
 
 def _usual(known: Mapping[str, float], others: Mapping[str, Probed], share: float) -> float:

@@ -42,6 +42,8 @@ BELIEVABLE_RELATIVE_SD = 0.05
 """Error of turns between two sightings elsewhere."""
 STAY_RATIO = 0.03
 """Share of a link's vehicles that begin or end on it, inside the city."""
+STAY_M = 20.0
+"""Of shorter links fewer begin or end there: nobody lives on the pieces of a roundabout."""
 FOLLOWED_RELATIVE_SD, UNFOLLOWED_RELATIVE_SD = 0.1, 0.03
 """Error of a turn between two cameras: of those that both read, and of the traffic that only one of
 the two can have read: a plate misread at one of them makes two vehicles of one."""
@@ -256,7 +258,8 @@ def _conserve(
             row[i] = row.get(i, 0.0) - 1.0
         storage_veh = network.links[link_id].storage_veh
         system.add(row, 0.0, 0.5 + 0.1 * min(storage_veh, expected_veh))
-        stay_sd = LEAST_SD_VEH + STAY_RATIO * expected_veh
+        short = min(network.links[link_id].length_m / STAY_M, 1.0)
+        stay_sd = LEAST_SD_VEH + STAY_RATIO * short * expected_veh
         if link_id in onward:
             system.add_rare(system.sink[link_id], stay_sd)
         if link_id in reached:

@@ -50,6 +50,7 @@ from traffic_brain.fusion.link_state import (
     probe_flow,
     widening_by,
 )
+from traffic_brain.fusion.map_edge import came_to_the_edge
 from traffic_brain.fusion.movement_demand import UNKNOWN, movement_demand
 from traffic_brain.fusion.observations import ProbeSums, probe_sums
 from traffic_brain.fusion.outages import silent_bins, stretches_s
@@ -187,7 +188,7 @@ def fuse(
     detectors = live_detectors(feeds.police)
     counted = counters(network, feeds.police, detectors, window)
     progress(0.7, "balancing trips with counts")
-    buses = bus_trips(feeds.transit)
+    buses = bus_trips(feeds.transit, network)
     sighted = _sightings(network, feeds, seen, buses)
     balance = balanced_flows(network, counted, sighted, _heard_ratio(feeds, window))
     plans = running_plans(feeds.police.signal_log, network)
@@ -200,7 +201,11 @@ def fuse(
         green_order(feeds.police.passes, network, plans),
         bursts(feeds.internet, network, sighted.probes, window, seed),
     )
-    weighted = reconstruct(seen, buses, finder, balance.veh, counted, feeds.police, window)
+    weighted = came_to_the_edge(
+        reconstruct(seen, buses, finder, balance.veh, counted, feeds.police, window),
+        network,
+        window,
+    )
     progress(0.9, "writing the state")
     unheard = silent_bins(list(feeds.times_s.values()), window)
     uncounted = unheard | feeds.counts_nobody

@@ -236,6 +236,39 @@ def test_candidates_that_all_lost_are_mentioned(tmp_path: Path) -> None:
     assert "方案维持不变：现行方案下城市实况的车均延误为 138.5 秒（3 个种子的均值）。" in shown.text
 
 
+TOO_MANY = (
+    "7 junctions may be retimed, at most 4 are refined ([refine] most_refined)",
+    "9000 vehicles drove, at most 8000 are simulated so often ([refine] most_vehicles)",
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "texts"),
+    [
+        (
+            {"in_service_s_per_veh": 23.72, "delay_s_per_veh": 15.84},
+            [
+                "现行 23.7 秒/车，最好方案 15.8 秒/车",
+                "in service 23.7 s per vehicle, best found 15.8",
+            ],
+        ),
+        (
+            {"skipped": TOO_MANY[0]},
+            ["未采用联合优化：可调配时的路口有 7 个，最多联合优化 4 个", "Not refined together: 7"],
+        ),
+        ({"skipped": TOO_MANY[1]}, ["共有 9000 辆车，反复仿真时最多 8000 辆"]),
+    ],
+)
+def test_what_the_search_in_the_rebuilt_city_did_is_told(
+    tmp_path: Path, told: dict[str, object], texts: list[str]
+) -> None:
+    folders = write_night(tmp_path)
+    (folders.plans / "refinement.json").write_text(json.dumps(told), encoding="utf-8")
+    shown = Page(html_of(folders))
+    for text in texts:
+        assert text in shown.text
+
+
 def test_a_plan_with_other_stages_is_not_compared_second_by_second(tmp_path: Path) -> None:
     swapped = replace(PROPOSED["J1"], stages=PROPOSED["J1"].stages[::-1])
     shown = Page(html_of(write_night(tmp_path, proposed={"J1": swapped})))

@@ -22,7 +22,7 @@ from traffic_brain.report.figures import CONFIG, Figure
 from traffic_brain.report.link_map import LEVEL_COLOURS, map_data, map_figure
 from traffic_brain.report.paired import paired_figure
 from traffic_brain.report.phrases import translated
-from traffic_brain.report.saved import Night, Pairs, load_night
+from traffic_brain.report.saved import Night, Pairs, Row, load_night
 from traffic_brain.report.texts import WORDS, Words, clock, code_words, number, percent, words
 from traffic_brain.report.workbook import workbook
 from traffic_brain.report.zone_pages import write_zone_pages
@@ -107,6 +107,7 @@ def render(night: Night) -> str:
         corridors=corridors,
         plans=tables.plan_rows(night),
         candidate_facts=_candidate_facts(night),
+        refinement=_refinement_notes(night.refinement),
         feeds=tables.feed_rows(night),
         quarantine=tables.quarantine_rows(night),
         health=tables.health_rows(night),
@@ -280,6 +281,20 @@ def _paired_figures(night: Night) -> dict[str, Figure]:
         for name, found in runs.items()
         if found and found.proposed_s_per_veh
     }
+
+
+def _refinement_notes(told: Row | None) -> list[Words]:
+    """What the search in the rebuilt city found, and why nothing came of it."""
+    if told is None:
+        return []
+    found = []
+    if "delay_s_per_veh" in told:
+        old, new = (number(told[k]) for k in ("in_service_s_per_veh", "delay_s_per_veh"))
+        found.append(words("refinement.found", old=old, new=new))
+    if "skipped" in told:
+        why = translated(told["skipped"])
+        found.append(words("refinement.skipped", why=why))
+    return found
 
 
 def _candidate_facts(night: Night) -> list[Words]:

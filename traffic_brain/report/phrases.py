@@ -104,6 +104,21 @@ _SENTENCES: Sequence[tuple[str, str]] = (
         r"no candidate was better than the plans in service in the screening",
         "初筛中没有一组候选方案优于现行方案",
     ),
+    # why plans were not refined together
+    (r"there is no candidate", "没有候选方案"),
+    (
+        r"(\d+) junctions may be retimed, at most (\d+) are refined \(\[refine\] most_refined\)",
+        "可调配时的路口有 {} 个，最多联合优化 {} 个（[refine] most_refined）",
+    ),
+    (
+        r"(\d+) vehicles drove, at most (\d+) are simulated so often \(\[refine\] most_\w+\)",
+        "共有 {} 辆车，反复仿真时最多 {} 辆（[refine] most_vehicles）",
+    ),
+    (
+        r"nothing better was found than the plans in service",
+        "没有找到优于现行方案的配时",
+    ),
+    (r"a rule is broken at (.+)", "不符合安全规则的路口：{}"),
     # description of a set of plans
     (r"common cycle of (\d+) s, (.+)", "统一周期 {} 秒，{}"),
     (r"cycles as in service, (.+)", "周期不变，{}"),

@@ -93,6 +93,8 @@ class Night:
     junctions: Mapping[str, Row]
     candidate: Candidate | None
     candidate_count: int
+    refinement: Row | None
+    """What the search in the rebuilt city did, or why there was none; None: nobody asked."""
     verdict: Verdict
     runs: Sequence[Row]
     calibration: Row
@@ -188,9 +190,11 @@ def _proposal(plans: Path, verdict: Path, package: Path) -> dict[str, Any]:
     """The fields of a `Night` that tell what is proposed, and how it was judged."""
     judged = verdict_from_dict(read_json(verdict / "verdict.json"))
     drawn_up = _document(plans / "candidates.json", "candidates")
+    refinement = plans / "refinement.json"
     return {
         "candidate": _candidate(drawn_up, judged.candidate_id),
         "candidate_count": len(drawn_up["candidates"]),
+        "refinement": _document(refinement) if refinement.is_file() else None,
         "verdict": judged,
         "runs": _rows(verdict / "runs.parquet", *_RUNS),
         "calibration": _document(verdict / "calibration.json"),

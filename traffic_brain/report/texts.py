@@ -368,6 +368,12 @@ WORDS: Mapping[str, Words] = {
         "优化预测 {delay} 秒/车", "predicted by the optimiser: {delay} s per vehicle"
     ),
     "candidate.gap": Words("与下界差距 {gap}", "gap to the bound {gap}"),
+    "refinement.found": Words(
+        "在重建城市中联合优化：现行 {old} 秒/车，最好方案 {new} 秒/车（部分仿真日车辆多于观测）",
+        "Refined together in the rebuilt city: in service {old} s per vehicle, best found {new} s "
+        "(some of the days driven bring more vehicles than were observed)",
+    ),
+    "refinement.skipped": Words("未采用联合优化：{why}", "Not refined together: {why}"),
     "candidate.status": Words("求解状态 {status}", "solver status {status}"),
     # verdict
     "verdict.title": Words("评判与证据", "Verdict and evidence"),

@@ -43,6 +43,7 @@ def trips(*streams: tuple[str, np.ndarray, float], bus: bool = False) -> Weighte
         np.array([t for _, t in found]),
         np.full(count, bus),
         np.ones(count, dtype=bool),
+        np.zeros(count),
     )
 
 
@@ -74,6 +75,7 @@ def test_only_vehicles_behind_a_full_link_at_the_edge_are_moved() -> None:
     assert found.trips == seen.trips
     assert (found.depart_s[600:] == seen.depart_s[600:]).all()
     waited = seen.depart_s - found.depart_s
+    assert (found.waited_s == waited).all()
     assert (waited >= 0).all()
     assert waited[:600].max() == pytest.approx(HOUR_S / 2, rel=0.05)
 

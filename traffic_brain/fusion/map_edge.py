@@ -40,7 +40,10 @@ Floats = NDArray[np.float64]
 def came_to_the_edge(
     weighted: WeightedTrips, network: RoadNetwork, window: Window
 ) -> WeightedTrips:
-    """The trips with ``depart_s`` when each came to the edge of the map; buses keep theirs."""
+    """The trips with ``depart_s`` when each came to the edge of the map, and how long it waited.
+
+    Buses keep theirs.
+    """
     queues = {
         link: (rows, runs)
         for link, rows in _begun_at_edges(weighted, network).items()
@@ -65,7 +68,7 @@ def came_to_the_edge(
                 edges_s[first : last + 1],
                 city_veh[first:last],
             )
-    return replace(weighted, depart_s=depart_s)
+    return replace(weighted, depart_s=depart_s, waited_s=weighted.depart_s - depart_s)
 
 
 def arrivals_s(entered_s: Floats, weights: Floats, edges_s: Floats, city_veh: Floats) -> Floats:

@@ -36,6 +36,8 @@ class WeightedTrips:
     """bool[trip]."""
     is_detected: np.ndarray
     """bool[trip]: some device saw the vehicle; of the others only the balance tells."""
+    waited_s: np.ndarray
+    """float64[trip]: before the edge of the map, between ``depart_s`` and the first link."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def reconstruct(
     incidence = _incidence(trips, counters, flows, window)
     weights = balance(incidence, len(trips)) if len(incidence.counted) else np.ones(len(trips))
     weights = np.where(is_bus, 1.0, weights)
-    return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus, is_detected)
+    none_s = np.zeros(len(trips))
+    return WeightedTrips(tuple(trips), weights, np.array(begun), is_bus, is_detected, none_s)
 
 
 def _missed(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.unit import hand_made
-from traffic_brain.fusion.map_edge import arrivals_s, came_to_the_edge
+from traffic_brain.fusion.map_edge import arrivals_s, came_to_the_edge, waited_before
 from traffic_brain.fusion.routes import Trip
 from traffic_brain.fusion.trips import WeightedTrips
 from traffic_brain.fusion.window import BIN_S, Window
@@ -78,6 +80,13 @@ def test_only_vehicles_behind_a_full_link_at_the_edge_are_moved() -> None:
     assert (found.waited_s == waited).all()
     assert (waited >= 0).all()
     assert waited[:600].max() == pytest.approx(HOUR_S / 2, rel=0.05)
+
+    (told,) = waited_before(found)
+    assert (told["link_id"], told["vehicles"]) == ("w-m", pytest.approx(600, abs=2))
+    assert told["delay_veh_h"] == pytest.approx(waited.sum() / 3600, abs=1e-3)
+    assert waited_before(seen) == []
+    slightly = replace(found, waited_s=np.minimum(found.waited_s, 59.0))
+    assert waited_before(slightly) == []
 
     free = trips(("w-m", evenly(600, 0, HOUR_S), 0.3 * full_s), ("n-m", others, 30.0))
     assert came_to_the_edge(free, CITY, WINDOW) is free

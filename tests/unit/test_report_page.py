@@ -236,6 +236,17 @@ def test_candidates_that_all_lost_are_mentioned(tmp_path: Path) -> None:
     assert "方案维持不变：现行方案下城市实况的车均延误为 138.5 秒（3 个种子的均值）。" in shown.text
 
 
+def test_queues_beyond_the_map_are_told_apart(tmp_path: Path) -> None:
+    folders = write_night(tmp_path)
+    summary = folders.state / "summary.json"
+    told = json.loads(summary.read_text("utf-8"))
+    waited = [{"link_id": "W-J1", "vehicles": 2131.6, "delay_veh_h": 375.2}]
+    summary.write_text(json.dumps(told | {"waited_before_the_map": waited}), encoding="utf-8")
+    shown = Page(html_of(folders))
+    assert "约 2,132 辆车在路网边缘外等候，共 375.2 车·时" in shown.text
+    assert "about 2,132 vehicles waited before its edge, 375.2 veh·h in all" in shown.text
+
+
 TOO_MANY = (
     "7 junctions may be retimed, at most 4 are refined ([refine] most_refined)",
     "9000 vehicles drove, at most 8000 are simulated so often ([refine] most_vehicles)",

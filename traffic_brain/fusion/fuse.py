@@ -50,7 +50,7 @@ from traffic_brain.fusion.link_state import (
     probe_flow,
     widening_by,
 )
-from traffic_brain.fusion.map_edge import came_to_the_edge
+from traffic_brain.fusion.map_edge import came_to_the_edge, waited_before
 from traffic_brain.fusion.movement_demand import UNKNOWN, movement_demand
 from traffic_brain.fusion.observations import ProbeSums, probe_sums
 from traffic_brain.fusion.outages import silent_bins, stretches_s
@@ -241,6 +241,7 @@ def fuse(
             for feed, rows in feeds.rows.items()
         },
         "vehicles": vehicles,
+        "waited_before_the_map": waited_before(weighted),
         "seed": seed,
     }
     (out / "summary.json").write_text(to_json(summary), encoding="utf-8")

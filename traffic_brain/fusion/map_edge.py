@@ -11,7 +11,7 @@ there when the window ends stays unseen.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +30,8 @@ LEAST_FULL_BINS = 3
 LEAST_PROFILE_VEH = 100.0
 """With fewer other vehicles traffic is taken to come evenly."""
 
+LEAST_TOLD_S = 60.0
+"""Of a vehicle's wait in the mean: less is within the error of when a link is full."""
 QUIET_RATIO = 0.01
 """Other traffic of a bin at least, of the mean: the city's time never stands still."""
 
@@ -69,6 +71,24 @@ def came_to_the_edge(
                 city_veh[first:last],
             )
     return replace(weighted, depart_s=depart_s, waited_s=weighted.depart_s - depart_s)
+
+
+def waited_before(weighted: WeightedTrips) -> list[dict[str, str | float]]:
+    """What vehicles waited before each edge of the map, most first; short waits are left out."""
+    veh, waited_s = Counter[str](), Counter[str]()
+    for i in np.flatnonzero(weighted.waited_s > 0).tolist():
+        link_id = weighted.trips[i].links[0]
+        veh[link_id] += weighted.weights[i]
+        waited_s[link_id] += weighted.weights[i] * weighted.waited_s[i]
+    return [
+        {
+            "link_id": link_id,
+            "vehicles": round(veh[link_id], 1),
+            "delay_veh_h": round(total_s / 3600.0, 3),
+        }
+        for link_id, total_s in waited_s.most_common()
+        if total_s >= LEAST_TOLD_S * veh[link_id]
+    ]
 
 
 def arrivals_s(entered_s: Floats, weights: Floats, edges_s: Floats, city_veh: Floats) -> Floats:

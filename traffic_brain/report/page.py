@@ -18,7 +18,7 @@ from plotly.offline import get_plotlyjs
 from traffic_brain.model.verdict import Decision, Interval95
 from traffic_brain.report import tables
 from traffic_brain.report.corridors import corridor_views
-from traffic_brain.report.figures import CONFIG, Figure
+from traffic_brain.report.figures import CONFIG, Figure, link_name
 from traffic_brain.report.link_map import LEVEL_COLOURS, map_data, map_figure
 from traffic_brain.report.paired import paired_figure
 from traffic_brain.report.phrases import translated
@@ -103,6 +103,7 @@ def render(night: Night) -> str:
         tiles=_tiles(night),
         change=_change_text(night.verdict.change_ratio),
         bottlenecks=tables.ranked_bottlenecks(night),
+        waited=_waited_notes(night),
         levels=LEVEL_COLOURS,
         corridors=corridors,
         plans=tables.plan_rows(night),
@@ -281,6 +282,19 @@ def _paired_figures(night: Night) -> dict[str, Figure]:
         for name, found in runs.items()
         if found and found.proposed_s_per_veh
     }
+
+
+def _waited_notes(night: Night) -> list[Words]:
+    """Queues that reach beyond the map, where no feed sees them."""
+    return [
+        words(
+            "map.waited",
+            name=link_name(night.network, row["link_id"]),
+            vehicles=number(row["vehicles"], 0),
+            delay=number(row["delay_veh_h"]),
+        )
+        for row in night.summary.get("waited_before_the_map", ())
+    ]
 
 
 def _refinement_notes(told: Row | None) -> list[Words]:

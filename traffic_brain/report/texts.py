@@ -150,6 +150,12 @@ WORDS: Mapping[str, Words] = {
     "map.others": Words("其余堵点", "Other bottlenecks"),
     "map.queue": Words("选中堵点的排队", "Queue of the chosen bottleneck"),
     "map.kmh": Words("公里/时", "km/h"),
+    "map.waited": Words(
+        "{name} 的排队延伸到路网之外：约 {vehicles} 辆车在路网边缘外等候，共 {delay} 车·时（推算，"
+        "不在上述延误之内）",
+        "The queue of {name} reaches beyond the map: about {vehicles} vehicles waited before its "
+        "edge, {delay} veh·h in all (inferred, not part of the delays above)",
+    ),
     "map.none": Words("本夜没有发现堵点。", "No bottleneck was found this night."),
     "map.no_state": Words("没有可显示的路段状态。", "There are no link states to show."),
     "level.free": Words("畅通", "free"),

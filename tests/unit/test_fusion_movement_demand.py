@@ -34,8 +34,8 @@ NORTH, SOUTH = ("w-x", "x-n"), ("w-x", "x-s")
 HEARD = np.zeros(6, dtype=bool)
 
 
-def trips(north: float, south: float, waited_s: float = 0.0) -> WeightedTrips:
-    """So many vehicles to either side, in each of the two bins; those of the second waited."""
+def trips(north: float, south: float) -> WeightedTrips:
+    """So many vehicles to either side, in each of the two bins."""
     ways = [
         Trip(pair, (at_s, at_s + 30.0), (True, True))
         for pair in (NORTH, SOUTH)
@@ -48,7 +48,7 @@ def trips(north: float, south: float, waited_s: float = 0.0) -> WeightedTrips:
         np.zeros(4),
         np.zeros(4, dtype=bool),
         np.ones(4, dtype=bool),
-        np.tile([0.0, waited_s], 2),
+        np.zeros(4),
     )
 
 
@@ -69,18 +69,6 @@ def demand(
         row["movement_id"]: {k: v / 4 if isinstance(v, float) else v for k, v in row.items()}
         for row in rows
     }
-
-
-def test_those_who_waited_before_the_map_wanted_to_turn_when_they_came() -> None:
-    """The second bin's came in the first; nobody is wanted less than drove."""
-    balance = Balance({NORTH: 160.0, SOUTH: 40.0}, {NORTH: 8.0, SOUTH: 8.0})
-    state = link_state(CITY, WINDOW, probes_of(CITY, WINDOW, {"w-x": 0.11}))
-    table = movement_demand(CITY, WINDOW, trips(80.0, 20.0, 600.0), [], balance, state, HEARD)
-    rows = [row for row in table.to_pylist() if row["movement_id"] == "w-x>x-n"]
-    assert [row["flow_vph"] / 4 for row in rows] == [80.0, 80.0]
-    assert [row["demand_vph"] / 4 for row in rows] == [160.0, 80.0]
-    assert rows[0]["demand_high_vph"] > rows[0]["demand_vph"]
-    assert rows[0]["demand_low_vph"] / 4 < 80.0
 
 
 def reach(row: dict[str, Any]) -> float:

@@ -5,13 +5,12 @@ several movements share the sum is counted, and only how it splits up is chance 
 what drove on lanes whose detector is dead; elsewhere the vehicles of a bin come by chance as a
 whole (Poisson). To that comes the error over the whole window, of the balance and of how far the
 trips differ from it. The upper end is one of demand: where an approach stood in queue, more want to
-pass than do; and those who waited before the map wanted to when they came.
+pass than do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -55,7 +54,6 @@ def movement_demand(
     source = np.full(veh.shape, TRIPS, dtype=object)
     _use_counters(network, counted, veh, variance, source)
     wanted = veh * np.where(_saturated(network, state), SATURATED_DEMAND_RATIO, 1.0)
-    wanted = np.maximum(wanted, veh + _held_back(network, weighted, window))
     reach = SIGMAS_95 * np.sqrt(variance)
     bins_of = np.arange(0, window.bin_count, DEMAND_BIN_S // BIN_S)
     unknown = np.broadcast_to(np.logical_or.reduceat(uncounted, bins_of), veh.shape)
@@ -89,25 +87,6 @@ def _by_trips(network: RoadNetwork, weighted: WeightedTrips, window: Window) -> 
     nothing = np.zeros(len(window.demand_bin_starts()))
     found = [flows.get(movement_id, nothing) for movement_id in network.movements]
     return np.array(found).reshape(len(network.movements), len(nothing))
-
-
-def _held_back(network: RoadNetwork, weighted: WeightedTrips, window: Window) -> np.ndarray:
-    """float64[movement, demand bin]: who would have turned then, had none waited before the map.
-
-    Less those who did so then because they had waited.
-    """
-    row = {(m.from_link, m.to_link): i for i, m in enumerate(network.movements.values())}
-    found = np.zeros((len(row), len(window.demand_bin_starts())))
-    for i in np.flatnonzero(weighted.waited_s > 0).tolist():
-        trip, veh = weighted.trips[i], weighted.weights[i]
-        movement = next((row[pair] for pair in pairwise(trip.links[:2]) if pair in row), None)
-        if movement is None:
-            continue
-        for at_s, sign in ((trip.exit_s[0] - weighted.waited_s[i], 1.0), (trip.exit_s[0], -1.0)):
-            b = int((at_s - window.begin_s) // DEMAND_BIN_S)
-            if 0 <= b < found.shape[1]:
-                found[movement, b] += sign * veh
-    return found
 
 
 def _window_error_veh(

@@ -284,6 +284,28 @@ def test_the_honest_small_city_is_calibrated(
     assert any("can drive" in line for line in sheet(crowded, *place, CheckParams())["problems"])
 
 
+def test_who_waits_before_the_map_spends_that_time_too(
+    bench: Bench, short_night: ShortNight
+) -> None:
+    """Where the feeds tell of such a queue the rebuilt city must have one as well."""
+    runs = bench.run([(BASE, 1), (BASE, 2)], None, 1.0, lambda *_: None, places=True)
+
+    def told(*waits_veh_h: float) -> dict[str, Any]:
+        rows = [{"link_id": "x", "vehicles": 9.0, "delay_veh_h": h} for h in waits_veh_h]
+        summary = {**short_night.known.summary, "waited_before_the_map": rows}
+        known = replace(short_night.known, summary=summary)
+        return sheet(runs, known, short_night.state, bench.network, bench.ways, CheckParams())
+
+    nobody, some = told(), told(4.0, 1.0)
+    waited = [r.delay.departure_delay_s_per_veh * r.delay.vehicles / 3600.0 for r in runs]
+    assert (nobody["observed_wait_veh_h"], nobody["simulated_wait_veh_h"]) == (0.0, 0.0)
+    assert some["observed_wait_veh_h"] == 5.0
+    assert some["simulated_wait_veh_h"] == pytest.approx(np.mean(waited), abs=0.01)
+    assert some["time_ratio"] < nobody["time_ratio"], "here nobody waits so long"
+    more_s = some["observed_delay_s_per_veh"] - nobody["observed_delay_s_per_veh"]
+    assert more_s == pytest.approx(5.0 * 3600 / len(short_night.known.trips), abs=0.01)
+
+
 def test_closer_drivers_are_tried_only_where_the_rebuilt_city_is_too_slow(
     bench: Bench, short_night: ShortNight
 ) -> None:

@@ -429,6 +429,12 @@ WORDS: Mapping[str, Words] = {
     # safety
     # calibration and limits
     "fact.observed_delay_s_per_veh": Words("观测延误（秒/车）", "Observed delay (s per vehicle)"),
+    "fact.observed_wait_veh_h": Words(
+        "推算的路网外等候（车·时）", "Inferred wait before the map (veh·h)"
+    ),
+    "fact.simulated_wait_veh_h": Words(
+        "仿真的路网外等候（车·时）", "Simulated wait before the map (veh·h)"
+    ),
     "fact.simulated_delay_s_per_veh": Words(
         "仿真延误，现行方案（秒/车）", "Simulated delay, plans in service (s per vehicle)"
     ),

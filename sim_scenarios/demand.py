@@ -36,18 +36,21 @@ CAR, BUS = "car", "bus"
 class Drivers:
     """How close the city's drivers follow each other: what the capacity of its lanes rests on.
 
-    min_gap_m: standing, bumper to bumper; tau_s: time they keep to the one before (Krauss).
-    The values from the start are SUMO's own.
+    min_gap_m: standing, bumper to bumper; length_m: of a car; sigma: how unevenly they drive
+    (Krauss, 0 … 1). The values from the start are SUMO's own. The time they keep to the one before
+    stays one second, SUMO's step: with less cars run into each other, and are lifted out of the
+    way, out of the very queues that a plan is judged by.
     """
 
     min_gap_m: float = 2.5
-    tau_s: float = 1.0
+    length_m: float = 5.0
+    sigma: float = 0.5
 
     def attributes(self) -> str:
         """What a vehicle type says of them; nothing where they are SUMO's own."""
         if self == USUAL_DRIVERS:
             return ""
-        return f' minGap="{self.min_gap_m:g}" tau="{self.tau_s:g}"'
+        return f' minGap="{self.min_gap_m:g}" length="{self.length_m:g}" sigma="{self.sigma:g}"'
 
 
 USUAL_DRIVERS = Drivers()

@@ -26,6 +26,8 @@ GOOD_GEH = 5.0
 NEAR_RATIO = 0.15
 LEAST_VPH = 20.0
 """A link with less has no mean travel time to compare."""
+MOST_LIFTED_RATIO = 0.01
+"""Of the vehicles: whoever is lifted out of the way waits in no queue."""
 UNCOUNTED = "trips"
 """Source of the demand of a movement that no detector counts."""
 
@@ -87,6 +89,7 @@ def sheet(
         "simulated_delay_s_per_veh": round(simulated, 2),
         "vehicles_rebuilt": len(state.trips),
         "vehicles_simulated": vehicles,
+        "lifted_veh": float(np.median([run.delay.teleports for run in runs])),
         "runs": len(runs),
         **flows,
         **times,
@@ -123,6 +126,10 @@ def _problems(found: dict[str, Any], limits: CalibrationLimits) -> list[str]:
     if abs(ratio - 1) > limits.vehicles_ratio:
         problems.append(
             f"{found['vehicles_simulated']:.0f} of {found['vehicles_rebuilt']} vehicles can drive"
+        )
+    if found["lifted_veh"] > MOST_LIFTED_RATIO * found["vehicles_simulated"]:
+        problems.append(
+            f"{found['lifted_veh']:.0f} vehicles ran into others and were lifted out of the way"
         )
     time_ratio = found["time_ratio"]
     most = limits.most_time_ratio

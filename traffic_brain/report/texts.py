@@ -454,7 +454,9 @@ WORDS: Mapping[str, Words] = {
     "fact.runs": Words("仿真次数", "Runs"),
     "fact.problems": Words("未满足的要求", "Not met"),
     "fact.min_gap_m": Words("驾驶员：静止车距（米）", "Drivers: gap when standing (m)"),
-    "fact.tau_s": Words("驾驶员：跟车时距（秒）", "Drivers: time to the one before (s)"),
+    "fact.length_m": Words("小客车车长（米）", "Length of a car (m)"),
+    "fact.sigma": Words("驾驶员：驾驶不均匀度", "Drivers: how unevenly they drive (sigma)"),
+    "fact.lifted_veh": Words("相撞后被移走的车辆数", "Cars lifted out of the way after colliding"),
     "fact.least_good_geh_ratio": Words(
         "要求：GEH < 5 的比例不低于", "Asked: least share of GEH < 5"
     ),

@@ -78,3 +78,9 @@ def test_a_bus_begins_anew_where_no_way_is_known_and_after_a_layover() -> None:
     assert [t.links for _, t in bus_trips(waits, road("ab"))] == [("a",), ("b",)]
     goes_on = day((0, "a", 100, 130), (0, "b", 130 + LAYOVER_S, 600))
     assert [t.links for _, t in bus_trips(goes_on, road("ab"))] == [("a", "b")]
+
+
+def test_a_pass_that_is_told_twice_is_one() -> None:
+    twice = day((0, "a", 100, 130), (0, "a", 101, 130), (0, "b", 130, 150))
+    ((began_s, trip),) = bus_trips(twice, road("ab"))
+    assert (began_s, trip.links) == (100.0, ("a", "b"))

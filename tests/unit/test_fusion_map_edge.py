@@ -103,3 +103,13 @@ def test_a_link_that_is_full_for_minutes_only_moves_nobody() -> None:
     streams = [("w-m", entered[short], full_s), ("w-m", entered[~short], 30.0)]
     seen = trips(*streams, ("n-m", evenly(300, 0, HOUR_S / 2), 30.0))
     assert came_to_the_edge(seen, CITY, WINDOW) is seen
+
+
+def test_a_link_too_short_for_a_queue_tells_nothing() -> None:
+    places = {"w": (290.0, 0.0), "m": (300.0, 0.0), "e": (600.0, 0.0), "n": (300.0, 300.0)}
+    short = hand_made.network(
+        [hand_made.road(a, b, places) for a, b in (("w", "m"), ("m", "e"), ("n", "m"))],
+        {**hand_made.through("w-m", "m-e"), **hand_made.through("n-m", "m-e")},
+    )
+    seen = trips(("w-m", evenly(600, 0, HOUR_S), 30.0), ("n-m", evenly(300, 0, 1800), 30.0))
+    assert came_to_the_edge(seen, short, WINDOW) is seen

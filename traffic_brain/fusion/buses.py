@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise, repeat
 
@@ -42,9 +42,10 @@ class _Pass:
 
 @dataclass(frozen=True)
 class _Ways:
-    """Which links follow each other."""
+    """Which links follow each other, and what was found between two: lines drive the same again."""
 
     network: RoadNetwork
+    known: dict[tuple[str, str], list[str] | None] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> nx.DiGraph[str]:
@@ -55,10 +56,10 @@ class _Ways:
 
     def between(self, a: str, b: str) -> list[str] | None:
         """The fewest links between two; None where they are too far apart."""
-        if self.graph.has_edge(a, b):
-            return []
-        near = nx.single_source_shortest_path(self.graph, a, MOST_LOST_LINKS + 1)
-        return near[b][1:-1] if b in near and a != b else None
+        if (a, b) not in self.known:
+            near = nx.single_source_shortest_path(self.graph, a, MOST_LOST_LINKS + 1)
+            self.known[a, b] = near[b][1:-1] if b in near and a != b else None
+        return self.known[a, b]
 
 
 def bus_trips(day: TransitDay, network: RoadNetwork) -> list[tuple[float, Trip]]:
@@ -104,6 +105,8 @@ def _trips(passes: list[_Pass], ways: _Ways) -> Iterator[tuple[float, Trip]]:
     """Link, when it was left, whether the bus told so."""
     before: _Pass | None = None
     for one in passes:
+        if before and one.link_id == before.link_id and one.in_s <= before.out_s:
+            continue  # told twice
         lost = ways.between(before.link_id, one.link_id) if before else None
         if before and lost is not None and one.in_s - before.out_s <= LAYOVER_S:
             left_s = np.linspace(before.out_s, max(one.in_s, before.out_s), len(lost) + 1)[1:]

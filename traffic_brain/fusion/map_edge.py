@@ -26,6 +26,8 @@ FULL_RATIO = 0.4
 """Of a link's places, taken in the mean of a bin: from here on its queue reaches its beginning at
 times. Less than one, as lanes are not used evenly and a discharging queue is not packed; of
 recorded worlds, links behind which vehicles waited for minutes had 0.4 to 0.7."""
+LEAST_STORAGE_VEH = 5.0
+"""Of smaller links nobody can tell a queue from a vehicle that passes."""
 LEAST_FULL_BINS = 3
 LEAST_PROFILE_VEH = 100.0
 """With fewer other vehicles traffic is taken to come evenly."""
@@ -49,7 +51,8 @@ def came_to_the_edge(
     queues = {
         link: (rows, runs)
         for link, rows in _begun_at_edges(weighted, network).items()
-        if (runs := _full_runs(weighted, rows, network.links[link].storage_veh, window))
+        if network.links[link].storage_veh >= LEAST_STORAGE_VEH
+        and (runs := _full_runs(weighted, rows, network.links[link].storage_veh, window))
     }
     if not queues:
         return weighted

@@ -14,6 +14,9 @@ class OptimizeParams:
 
     common_cycles_s: cycles tried for the whole city, beside the one most junctions run today.
     local_cycles_s: cycles a junction may take for itself where it is not coordinated.
+    staged_cycles_s: cycles tried for the whole city with stages that are chosen anew.
+    most_restaged: in a city with more junctions that may be retimed all keep their stages.
+    free_protections: stages chosen anew may let a turn that is protected today give way.
     demand_reserve_ratio: plans are made for this much more demand than was measured.
     progression_ratio: platoons drive at this share of the free-flow speed.
     max_candidates: how many sets of plans go on to the check.
@@ -30,6 +33,9 @@ class OptimizeParams:
 
     common_cycles_s: tuple[int, ...] = (60, 70, 80, 90, 100, 110, 120)
     local_cycles_s: tuple[int, ...] = tuple(range(30, 125, 5))
+    staged_cycles_s: tuple[int, ...] = (40, 50, 60, 75, 90)
+    most_restaged: int = 300
+    free_protections: bool = False
     demand_reserve_ratio: float = 1.05
     progression_ratio: float = 0.9
     max_candidates: int = 9
@@ -42,7 +48,7 @@ class OptimizeParams:
     def __post_init__(self) -> None:
         rules = (
             (
-                all(20 <= c <= 300 for c in (*self.common_cycles_s, *self.local_cycles_s)),
+                all(20 <= c <= 300 for c in self._cycles_s),
                 "every cycle must lie between 20 and 300 s",
             ),
             (
@@ -60,7 +66,12 @@ class OptimizeParams:
                 "offset_gap_ratio and offset_gain_ratio must lie between 0 and 1",
             ),
             (self.max_changes >= 0, "max_changes must not be below 0"),
+            (self.most_restaged >= 0, "most_restaged must not be below 0"),
         )
         problems = [words for holds, words in rules if not holds]
         if problems:
             raise ConfigurationError("; ".join(problems), "mend the optimise settings")
+
+    @property
+    def _cycles_s(self) -> tuple[int, ...]:
+        return (*self.common_cycles_s, *self.local_cycles_s, *self.staged_cycles_s)

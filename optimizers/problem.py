@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from network_data.city import load_city
 from optimizers.offsets import Feed, movement_feeds
@@ -23,7 +26,7 @@ from traffic_brain.model.rules import JunctionRulesInput, retimable, rules_input
 from traffic_brain.model.signals import SignalPlan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class City:
     """What the recipe works on: only junctions that may be retimed."""
 
@@ -32,11 +35,17 @@ class City:
     corridors: tuple[Corridor, ...]
     sites: Mapping[str, JunctionRulesInput]
     problems: Mapping[str, JunctionProblem]
-    demand_vph: Mapping[str, float]
+    demands_vph: Mapping[str, np.ndarray]
+    """By movement_id: float64[demand bin], with the reserve."""
     feeds: tuple[Feed, ...]
     held: Mapping[str, str]
     """Junctions that keep their plan, with the reason."""
     seed: int
+
+    @cached_property
+    def demand_vph(self) -> dict[str, float]:
+        """By movement_id: mean over the day's bins, with the reserve."""
+        return {m: float(demand.mean()) for m, demand in self.demands_vph.items()}
 
     @property
     def vehicles_per_h(self) -> float:
@@ -106,7 +115,7 @@ def problem_of(
         corridors=corridors,
         sites=sites,
         problems=problems,
-        demand_vph={m: float(d.mean()) for m, d in demand.items()},
+        demands_vph=demand,
         feeds=feeds,
         held=held,
         seed=seed,

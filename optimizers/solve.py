@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import zip_longest
 from pathlib import Path
 
 from optimizers.candidates import Candidate, broken, candidate_dict, changed_junctions, named
@@ -17,6 +18,7 @@ from optimizers.problem import City, read_problem
 from optimizers.refinement import Refinement, refuse_both
 from optimizers.short_links import shortest_worthwhile
 from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits
+from optimizers.stage_sets import StageSets
 from optimizers.waves import Wave, coordinate
 from traffic_brain.executor import Engine, run_all
 from traffic_brain.model.reading import to_json
@@ -25,7 +27,7 @@ from traffic_brain.progress import Progress, part, silent
 
 MANY = 300
 """Junctions from which on the recipes are worth processes of their own."""
-KEPT, LOCAL = "kept", "local"
+KEPT, LOCAL, STAGED = "kept", "local", "stages-"
 BROKEN_RATIO = 0.02
 """Of a candidate's junctions: where more break a rule, the candidate is no good."""
 
@@ -96,12 +98,21 @@ class Recipe:
 
     name: str
     common_s: int = 0
+    staged: bool = False
+    """Stages are chosen anew; else they are those in service."""
 
     @property
     def words(self) -> str:
         if self.common_s:
-            return f"plans with a common cycle of {self.common_s} s"
-        return "plans with cycles as in service" if self.name == KEPT else "plans with own cycles"
+            return f"plans with a common cycle of {self.common_s} s{self.stages}"
+        if self.name == KEPT:
+            return "plans with cycles as in service"
+        return f"plans with own cycles{self.stages}"
+
+    @property
+    def stages(self) -> str:
+        """What is said of them, if anything."""
+        return ", stages chosen anew" if self.staged else ""
 
 
 @dataclass(frozen=True)
@@ -127,13 +138,27 @@ def _draft(task: _Task) -> list[Candidate]:
 
 def drafted(problem: City, recipe: Recipe, params: OptimizeParams) -> list[Candidate]:
     """The candidates of a recipe that break no rule."""
+    worked_on = _restaged(problem, recipe, params) if recipe.staged else problem
     if recipe.common_s:
-        found = _common(problem, recipe.common_s, params)
+        found = _common(worked_on, recipe, params)
     elif recipe.name == KEPT:
-        found = _kept_cycles(problem, params)
+        found = _kept_cycles(worked_on, params)
     else:
-        found = _local(problem, params)
+        found = _local(worked_on, recipe, params)
     return [safe for candidate in found if (safe := _safe(candidate, problem)) is not None]
+
+
+def _restaged(problem: City, recipe: Recipe, params: OptimizeParams) -> City:
+    """The same city, every junction with the stages that are best in the recipe's cycles."""
+    cycles_s = (recipe.common_s,) if recipe.common_s else params.local_cycles_s
+    sets = _stage_sets(problem, params.free_protections)
+    return replace(problem, problems={j: sets.best(j, cycles_s) for j in problem.problems})
+
+
+@lru_cache(maxsize=1)
+def _stage_sets(problem: City, freed: bool) -> StageSets:
+    """Once for all recipes."""
+    return StageSets(problem.area(), problem.demands_vph, freed)
 
 
 def _safe(candidate: Candidate, problem: City) -> Candidate | None:
@@ -156,7 +181,11 @@ def _safe(candidate: Candidate, problem: City) -> Candidate | None:
 
 def _recipes(problem: City, params: OptimizeParams) -> list[Recipe]:
     common = [Recipe(f"common-{s}", s) for s in _common_cycles(problem, params)]
-    return [*common, Recipe(KEPT), Recipe(LOCAL)]
+    recipes = [*common, Recipe(KEPT), Recipe(LOCAL)]
+    if len(problem.problems) > params.most_restaged:
+        return recipes
+    staged = [Recipe(f"{STAGED}{s}", s, staged=True) for s in params.staged_cycles_s]
+    return [*recipes, *staged, Recipe(f"{STAGED}{LOCAL}", staged=True)]
 
 
 def solve(
@@ -198,7 +227,16 @@ def _varied(candidates: Sequence[Candidate]) -> list[Candidate]:
         cycles = candidate.candidate_id.rpartition("-")[0]
         (rest if cycles in seen else first).append(candidate)
         seen.add(cycles)
-    return first + rest
+    return _in_turn(first) + rest
+
+
+def _in_turn(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those with stages chosen anew and those without in turn, the best expected first."""
+    kinds: dict[bool, list[Candidate]] = {}
+    for candidate in candidates:
+        kinds.setdefault(candidate.candidate_id.startswith(STAGED), []).append(candidate)
+    turns = zip_longest(*kinds.values())
+    return [candidate for turn in turns for candidate in turn if candidate is not None]
 
 
 def _common_cycles(problem: City, params: OptimizeParams) -> list[int]:
@@ -208,16 +246,16 @@ def _common_cycles(problem: City, params: OptimizeParams) -> list[int]:
     return sorted({today, *params.common_cycles_s})
 
 
-def _common(problem: City, cycle_s: int, params: OptimizeParams) -> list[Candidate]:
+def _common(problem: City, recipe: Recipe, params: OptimizeParams) -> list[Candidate]:
     """One cycle for all, or half of it where that costs less; else a junction's own best."""
-    name = f"common-{cycle_s}"
+    name, cycle_s = recipe.name, recipe.common_s
     cycles = (cycle_s, cycle_s // 2) if cycle_s % 2 == 0 else (cycle_s,)
     splits = {
         junction_id: found
         for group in _groups(problem)
         for junction_id, found in _best_shared(group, cycles, params, name).items()
     }
-    return _finish(name, f"common cycle of {cycle_s} s", splits, problem, params)
+    return _finish(name, f"common cycle of {cycle_s} s{recipe.stages}", splits, problem, params)
 
 
 def _kept_cycles(problem: City, params: OptimizeParams) -> list[Candidate]:
@@ -230,16 +268,17 @@ def _kept_cycles(problem: City, params: OptimizeParams) -> list[Candidate]:
     return _finish(KEPT, "cycles as in service", splits, problem, params)
 
 
-def _local(problem: City, params: OptimizeParams) -> list[Candidate]:
+def _local(problem: City, recipe: Recipe, params: OptimizeParams) -> list[Candidate]:
     """Every junction its own best cycle; junctions that stand close together share one."""
     splits = {
         junction_id: found
         for group in _groups(problem)
         for junction_id, found in _best_shared(
-            group, params.local_cycles_s, params, "local"
+            group, params.local_cycles_s, params, recipe.name
         ).items()
     }
-    return _finish(LOCAL, "each junction its own best cycle", splits, problem, params)
+    words = f"each junction its own best cycle{recipe.stages}"
+    return _finish(recipe.name, words, splits, problem, params)
 
 
 def _groups(problem: City) -> list[list[JunctionProblem]]:

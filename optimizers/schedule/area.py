@@ -113,9 +113,9 @@ def _part(problem: City, junction_ids: tuple[str, ...], bins: slice) -> City:
     ids, movements = set(junction_ids), problem.network.movements
     row = {m: i for i, m in enumerate(movements)}
     share = _share_of_mean(problem.state.demand_vph, bins)
-    demand = {
-        m: demand * share[row[m]] if movements[m].junction_id in ids else 0.0
-        for m, demand in problem.demand_vph.items()
+    demands = {
+        m: demand[bins] if movements[m].junction_id in ids else np.zeros_like(demand[bins])
+        for m, demand in problem.demands_vph.items()
     }
     feeds = tuple(
         replace(feed, flow_vph=feed.flow_vph * share[row[feed.upstream]])
@@ -126,7 +126,7 @@ def _part(problem: City, junction_ids: tuple[str, ...], bins: slice) -> City:
         problem,
         corridors=tuple(c for c in problem.corridors if ids.issuperset(c.junction_ids)),
         problems={j: _in_bins(problem.problems[j], bins) for j in junction_ids},
-        demand_vph=demand,
+        demands_vph=demands,
         feeds=feeds,
         held={},
     )

@@ -1,0 +1,143 @@
+"""Which stages each junction shows: the set of least delay among those that keep everybody's right.
+
+A set is made from the stages in service and from those that the junction's conflicts allow
+(`stage_choice.possible_stages`), so that each signal group that is let go today still is, and is
+protected where it is protected today, unless protections are freed. Sets grow by the right that
+fewest stages can serve, until none is left over; none holds more than ``MOST_STAGES``. The
+best set is then put into its best order.
+
+Fewer stages lose less time between them and need no long cycle; what is lost is a stage that gave
+two groups green at once. Delay tells which weighs more, cycle by cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import permutations
+
+import numpy as np
+
+from optimizers.refine import Area, RefineParams, allowed
+from optimizers.splits import JunctionProblem, best_splits, junction_problem
+from optimizers.stage_choice import keeps_rights, with_stages
+from traffic_brain.model.signals import SignalPlan, Stage
+
+MOST_STAGES = 4
+MOST_SETS = 200
+"""Of a junction, that are looked at."""
+_RIGHT = {"G": 2, "g": 1}
+
+
+@dataclass(frozen=True, eq=False)
+class StageSets:
+    """The sets that each junction of an area may show, made when they are first asked for.
+
+    ``demand_vph``: movement_id -> float64[demand bin].
+    """
+
+    area: Area
+    demand_vph: Mapping[str, np.ndarray]
+    freed: bool = False
+    _known: dict[str, list[JunctionProblem]] = field(default_factory=dict)
+
+    def best(self, junction_id: str, cycles_s: Sequence[int]) -> JunctionProblem:
+        """The set of least delay over these cycles; that in service where none does better."""
+        today = self.area.problems[junction_id]
+        if junction_id not in self._known:
+            sets = self._sets(junction_id)
+            self._known[junction_id] = [self._problem(junction_id, stages) for stages in sets]
+        found = self._least(self._known[junction_id], cycles_s, today)
+        if found is today:
+            return today
+        first, *others = found.plan.stages
+        orders = [self._problem(junction_id, (first, *rest)) for rest in permutations(others)]
+        return self._least(orders, cycles_s, found)
+
+    def _least(
+        self, problems: Sequence[JunctionProblem], cycles_s: Sequence[int], known: JunctionProblem
+    ) -> JunctionProblem:
+        """The problem of least delay that no rule forbids; ``known`` where none has less."""
+        delays = [_delay(problem, cycles_s) for problem in problems]
+        params = RefineParams(free_protections=self.freed)
+        # The rules take their time: only what would be chosen is judged.
+        for i in sorted(range(len(problems)), key=lambda i: delays[i]):
+            if delays[i] >= _delay(known, cycles_s):
+                break
+            if allowed(self.area, problems[i].plan, params):
+                return problems[i]
+        return known
+
+    def _sets(self, junction_id: str) -> list[tuple[Stage, ...]]:
+        in_service = self.area.problems[junction_id].plan
+        library = self.area.stages(junction_id, freed=self.freed)
+        found: dict[frozenset[str], tuple[Stage, ...]] = {}
+        for stages in _covers(library, _rights(in_service, freed=self.freed)):
+            if keeps_rights(stages, in_service, freed=self.freed):
+                found.setdefault(frozenset(s.picture for s in stages), stages)
+            if len(found) == MOST_SETS:
+                break
+        shown = frozenset(s.picture for s in in_service.stages)
+        return [stages for pictures, stages in found.items() if pictures != shown]
+
+    def _problem(self, junction_id: str, stages: Sequence[Stage]) -> JunctionProblem:
+        """The junction with these stages in this order, each no shorter than its least green."""
+        area = self.area
+        in_service = area.problems[junction_id].plan
+        plan = with_stages(in_service, stages, area.sites[junction_id].intergreen_s)
+        least_s = [area.least_green_s(junction_id, stage) for stage in plan.stages]
+        greens = tuple(
+            max(low, min(stage.green_s, stage.max_green_s))
+            for low, stage in zip(least_s, plan.stages, strict=True)
+        )
+        plan = plan.with_greens(greens, in_service.plan_id)
+        movements = area.network.movements_at[junction_id]
+        found = junction_problem(plan, movements, self.demand_vph, least_s)
+        if found is None:
+            raise AssertionError("a junction that is planned has demand")
+        return found
+
+
+def _delay(problem: JunctionProblem, cycles_s: Sequence[int]) -> float:
+    """Vehicle-hours per hour in the best of the cycles; infinite where none is long enough."""
+    found = (best_splits(problem, cycle_s, "stages") for cycle_s in cycles_s)
+    return min((splits.delay_veh_h_per_h for splits in found if splits is not None), default=np.inf)
+
+
+def _rights(in_service: SignalPlan, *, freed: bool) -> dict[int, int]:
+    """Signal group -> what it must have at least: 2 protected, 1 permitted."""
+    best = {
+        group: max(_RIGHT.get(stage.picture[group], 0) for stage in in_service.stages)
+        for group in range(in_service.signal_group_count)
+    }
+    return {group: min(right, 1) if freed else right for group, right in best.items() if right}
+
+
+def _covers(library: Sequence[Stage], rights: Mapping[int, int]) -> Iterator[tuple[Stage, ...]]:
+    """Sets of two or more stages that together give every right; small ones are among the first."""
+    serving = {
+        group: [s for s in library if _RIGHT.get(s.picture[group], 0) >= right]
+        for group, right in rights.items()
+    }
+    for most in range(2, MOST_STAGES + 1):
+        yield from _grown((), serving, most)
+
+
+def _grown(
+    chosen: tuple[Stage, ...], serving: Mapping[int, Sequence[Stage]], most: int
+) -> Iterator[tuple[Stage, ...]]:
+    """Sets of exactly ``most`` stages, each of which serves somebody whom those before left."""
+    left = {
+        group: stages
+        for group, stages in serving.items()
+        if all(stage not in chosen for stage in stages)
+    }
+    if not left:
+        if len(chosen) == most:
+            yield chosen
+        return
+    if len(chosen) == most:
+        return
+    scarcest = min(left, key=lambda group: (len(left[group]), group))
+    for stage in left[scarcest]:
+        yield from _grown((*chosen, stage), serving, most)

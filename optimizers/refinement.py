@@ -13,9 +13,6 @@ from optimizers.search import SearchParams, Simulated, search
 from traffic_brain.errors import ConfigurationError, DataRefused, SimulationError
 from traffic_brain.progress import Progress
 
-STARTS = 6
-"""Candidates that the search begins from."""
-
 
 @dataclass(frozen=True)
 class Refinement:
@@ -51,7 +48,7 @@ class Refinement:
     def _searched(
         self, candidates: Sequence[Candidate], problem: City, progress: Progress
     ) -> tuple[list[Candidate], dict[str, Any]]:
-        starts = [candidate.plans for candidate in candidates[:STARTS]]
+        starts = [candidate.plans for candidate in candidates]
         found = search(problem.area(), starts, self.simulated, self.params, problem.seed, progress)
         freed = self.params.free_protections
         name = "refined-freed" if freed else "refined-kept"

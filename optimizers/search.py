@@ -4,8 +4,9 @@ First the queue model is calibrated: some plans drive in the simulation, the mod
 of them and must rank the other half as the simulation does, or it is not used. On the model the
 best candidates are refined jointly, and near what comes out the model is calibrated again. The best
 of all plans that have driven is then changed step by step: the model picks the most promising of a
-few changes, and one is taken only if the simulation shows less delay over all days of the search,
-at least three; one day alone is soon fitted by chance.
+few changes, and one is taken only if the simulation shows less delay over some days of the search,
+at least three; one day alone is soon fitted by chance. What was best on some days is lucky there,
+too: now and then the days change, and the last word have all days.
 
 The simulation is the caller's: of a rebuilt city in a night, of a recorded world in a benchmark.
 Nothing here is a verdict; who steers by some days must be judged on others.
@@ -41,6 +42,10 @@ Drive = tuple[Plans, int]
 Draw = Callable[[SignalPlan, np.random.Generator], tuple[np.ndarray, int]]
 
 LEAST_DAYS = 3
+DAYS_AT_ONCE = 5
+"""On which changes are compared, before other days have their turn."""
+TURNS = 4
+"""Of days, while changes are tried."""
 CALIBRATION_DAYS = 3
 """Their median counts: a day that locks is not what the model is for."""
 DRAWS = 8
@@ -141,7 +146,7 @@ def search(
 
     Args:
         candidates: sets of plans that cover the same junctions as ``area.problems``, the best
-            expected first; they are finalists too.
+            expected first. All drive on one day; the best there are finalists, too.
 
     Raises:
         ConfigurationError: the simulation has fewer than ``LEAST_DAYS`` days.
@@ -153,11 +158,9 @@ def search(
     if params.free_protections:
         shorter = [short for c in candidates[:BEST] for short in run.without_protection(c)]
         candidates = [*shorter, *candidates]
+    candidates = run.ranked(candidates)
     drawn = run.drawn_near([in_service, *candidates], params.calibration_plans)
-    finalists: list[Plans] = [
-        in_service,
-        *candidates[: 3 * BEST if params.free_protections else BEST],
-    ]
+    finalists: list[Plans] = [in_service, *candidates[: 2 * BEST]]
     starts: list[Plans] = [in_service, *candidates]
     rounds: list[dict[str, Any]] = []
     trusted: Calibration | None = None
@@ -212,6 +215,11 @@ class _Run:
 
     def mean_s(self, plans: Plans) -> float:
         return float(self.delays_s([plans], range(self.simulated.days)).mean())
+
+    def ranked(self, candidates: Sequence[Plans]) -> list[Plans]:
+        """The best of the first day first: formulas and simulation rank them differently."""
+        delays = self.delays_s(candidates, [0])[:, 0] if candidates else np.zeros(0)
+        return [candidates[i] for i in np.argsort(delays, kind="stable")]
 
     def drawn_near(
         self, round_about: Sequence[Plans], count: int, *, gentle: bool = False
@@ -300,19 +308,44 @@ class _Run:
             self.area = self.area.with_habits(trusted.habits)
             asked = Judge(self.area, self.params.draws, self.seed)
         rng = np.random.default_rng((self.seed, 5))
-        best: Plans = dict(start)
-        best_s = self.delays_s([best], range(self.simulated.days))[0]
-        for k in range(self.params.tries):
+        found = [dict(start)]
+        tries, turns = self.params.tries, self._turns()
+        for i, days in enumerate(turns):
+            first, last = (tries * k // len(turns) for k in (i, i + 1))
+            found.append(self._climbed(found[-1], days, range(first, last), asked, rng))
+        delays_s = self.delays_s(found, range(self.simulated.days)).mean(axis=1)
+        best = int(np.argmin(delays_s))
+        return found[best], float(delays_s[best])
+
+    def _turns(self) -> list[range]:
+        """The days on which changes are compared, one turn after another."""
+        count = self.simulated.days
+        begins = [b for b in range(0, count, DAYS_AT_ONCE) if count - b >= LEAST_DAYS]
+        sets = [range(b, min(b + DAYS_AT_ONCE, count)) for b in begins]
+        return [sets[i % len(sets)] for i in range(TURNS)]
+
+    def _climbed(
+        self,
+        start: Plans,
+        days: Sequence[int],
+        tries: range,
+        asked: Judge | None,
+        rng: np.random.Generator,
+    ) -> dict[str, SignalPlan]:
+        """``start`` changed where that is better on these days."""
+        best = dict(start)
+        best_s = self.delays_s([best], days)[0]
+        for k in tries:
             done = k / self.params.tries
             self.progress(0.6 + 0.4 * done, f"{k} changes tried, {best_s.mean():.1f} s per vehicle")
             count = RIVALS if asked is None else self.params.proposals
             drawn = [self._drawn(best, rng) for _ in range(count)]
             if asked is not None:
                 drawn = sorted(drawn, key=asked.delay_s_per_veh)[:RIVALS]
-            better = self._better(drawn, best_s)
+            better = self._better(drawn, best_s, days)
             if better is not None:
-                best, best_s = better
-        return best, float(best_s.mean())
+                best, best_s = dict(better[0]), better[1]
+        return best
 
     def _drawn(self, plans: Plans, rng: np.random.Generator) -> Plans:
         drawn = dict(plans)
@@ -321,14 +354,14 @@ class _Run:
         return drawn
 
     def _better(
-        self, rivals: Sequence[Plans], best_s: np.ndarray
+        self, rivals: Sequence[Plans], best_s: np.ndarray, days: Sequence[int]
     ) -> tuple[Plans, np.ndarray] | None:
-        """The better of the rivals with its delay on every day, if it is the least of all."""
-        first_s = self.delays_s(rivals, [0])[:, 0]
+        """The better of the rivals with its delay on these days, if it is the least of all."""
+        first_s = self.delays_s(rivals, days[:1])[:, 0]
         i = int(np.argmin(first_s))
         if first_s[i] >= (1.0 + SLACK_RATIO) * best_s[0]:
             return None
-        rest_s = self.delays_s([rivals[i]], range(1, self.simulated.days))[0]
+        rest_s = self.delays_s([rivals[i]], days[1:])[0]
         delays_s = np.concatenate([first_s[i : i + 1], rest_s])
         return (rivals[i], delays_s) if delays_s.mean() < best_s.mean() else None
 

@@ -27,7 +27,7 @@ from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import silent
 
 FIRST_SEED = 700_000_000
-SCALES = (1.0, 1.1, 1.0, 1.15, 1.0)
+SCALES = (1.0, 1.1, 1.0, 1.15, 1.0, 1.0, 1.1, 1.0)
 """Demand of each day, times the rebuilt one."""
 SEEDS = 2_000_000_000
 """SUMO takes no seed of more than 31 bits."""

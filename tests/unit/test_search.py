@@ -135,7 +135,7 @@ def test_candidates_are_refined_in_the_city_rebuilt_in_sumo(
     with rebuilt_city(asked, out, tmp_path / "runs", workers=2) as simulated:
         recipe, refinement = replace(FEW, max_candidates=1), Refinement(simulated, params)
         optimize(*folders, seed=1, params=recipe, refinement=refinement)
-        assert simulated.days == 5
+        assert simulated.days == 8
     assert sorted(p.name for p in tmp_path.iterdir()) == ["plans"]
     told = read_json(out / "refinement.json")
     first = read_json(out / "candidates.json")["candidates"][0]
@@ -175,4 +175,14 @@ def test_some_days_of_a_search_have_more_vehicles_than_were_observed(
         demands = tmp_path.glob(".work-*/day-*/trips.rou.xml")
         vehicles = sorted(demand.read_text("utf-8").count("<vehicle ") for demand in demands)
     usual = float(np.median(vehicles))
-    assert [round(count / usual, 2) > 1.05 for count in vehicles[-3:]] == [False, True, True]
+    assert [round(count / usual, 2) > 1.05 for count in vehicles[-4:]] == [False, True, True, True]
+
+
+def test_what_was_best_on_some_days_is_compared_on_all(problem: City) -> None:
+    candidates = [candidate.plans for candidate in solve(problem, FEW)]
+    simulated = Modelled(problem, days=8)
+    found = search(problem.area(), candidates, simulated, replace(SMALL, tries=8), seed=1)
+    on_all = [plans for plans, day in simulated.asked if day == 7]
+    means = [sum(simulated.delays_s([(plans, day) for day in range(8)])) / 8 for plans in on_all]
+    assert len(on_all) > 1
+    assert found.delay_s_per_veh == pytest.approx(min(means))

@@ -14,7 +14,8 @@ class OptimizeParams:
 
     common_cycles_s: cycles tried for the whole city, beside the one most junctions run today.
     local_cycles_s: cycles a junction may take for itself where it is not coordinated.
-    staged_cycles_s: cycles tried for the whole city with stages that are chosen anew.
+    staged_cycles_s: cycles tried for the whole city with stages that are chosen anew; not where few
+        changes are asked for.
     most_restaged: in a city with more junctions that may be retimed all keep their stages.
     free_protections: stages chosen anew may let a turn that is protected today give way.
     demand_reserve_ratio: plans are made for this much more demand than was measured.

@@ -182,7 +182,7 @@ def _safe(candidate: Candidate, problem: City) -> Candidate | None:
 def _recipes(problem: City, params: OptimizeParams) -> list[Recipe]:
     common = [Recipe(f"common-{s}", s) for s in _common_cycles(problem, params)]
     recipes = [*common, Recipe(KEPT), Recipe(LOCAL)]
-    if len(problem.problems) > params.most_restaged:
+    if params.max_changes or len(problem.problems) > params.most_restaged:
         return recipes
     staged = [Recipe(f"{STAGED}{s}", s, staged=True) for s in params.staged_cycles_s]
     return [*recipes, *staged, Recipe(f"{STAGED}{LOCAL}", staged=True)]

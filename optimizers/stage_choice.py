@@ -325,7 +325,12 @@ def _share(one: Stage, other: Stage) -> bool:
 
 
 def _best(stages: Sequence[Stage], group: int) -> int:
-    return max((_RIGHT.get(stage.picture[group], 0) for stage in stages), default=0)
+    return max((right_in(stage, group) for stage in stages), default=0)
+
+
+def right_in(stage: Stage, group: int) -> int:
+    """What a signal group has in a stage: 2 protected green, 1 permitted, 0 none."""
+    return _RIGHT.get(stage.picture[group], 0)
 
 
 def _clearance(

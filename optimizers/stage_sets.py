@@ -20,13 +20,12 @@ import numpy as np
 
 from optimizers.refine import Area, RefineParams, allowed
 from optimizers.splits import JunctionProblem, best_splits, junction_problem
-from optimizers.stage_choice import keeps_rights, with_stages
+from optimizers.stage_choice import right_in, with_stages
 from traffic_brain.model.signals import SignalPlan, Stage
 
 MOST_STAGES = 4
 MOST_SETS = 200
 """Of a junction, that are looked at."""
-_RIGHT = {"G": 2, "g": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,13 +71,11 @@ class StageSets:
         in_service = self.area.problems[junction_id].plan
         library = self.area.stages(junction_id, freed=self.freed)
         found: dict[frozenset[str], tuple[Stage, ...]] = {}
-        for stages in _covers(library, _rights(in_service, freed=self.freed)):
-            if keeps_rights(stages, in_service, freed=self.freed):
-                found.setdefault(frozenset(s.picture for s in stages), stages)
+        for stages in covers(library, in_service, freed=self.freed):
+            found.setdefault(frozenset(s.picture for s in stages), stages)
             if len(found) == MOST_SETS:
                 break
-        shown = frozenset(s.picture for s in in_service.stages)
-        return [stages for pictures, stages in found.items() if pictures != shown]
+        return list(found.values())
 
     def _problem(self, junction_id: str, stages: Sequence[Stage]) -> JunctionProblem:
         """The junction with these stages in this order, each no shorter than its least green."""
@@ -104,40 +101,45 @@ def _delay(problem: JunctionProblem, cycles_s: Sequence[int]) -> float:
     return min((splits.delay_veh_h_per_h for splits in found if splits is not None), default=np.inf)
 
 
+def covers(
+    library: Sequence[Stage], in_service: SignalPlan, *, freed: bool
+) -> Iterator[tuple[Stage, ...]]:
+    """Sets of stages that keep every right, the smallest first; some may come several times.
+
+    Each stage of a set serves somebody whom those before it left; so every set that needs all of
+    its stages is among them.
+    """
+    serving = {
+        group: [s for s in library if right_in(s, group) >= right]
+        for group, right in _rights(in_service, freed=freed).items()
+    }
+    for count in range(2, MOST_STAGES + 1):
+        yield from _grown((), serving, count)
+
+
 def _rights(in_service: SignalPlan, *, freed: bool) -> dict[int, int]:
-    """Signal group -> what it must have at least: 2 protected, 1 permitted."""
+    """Signal group -> what it must have at least; who has no green today needs none."""
     best = {
-        group: max(_RIGHT.get(stage.picture[group], 0) for stage in in_service.stages)
+        group: max(right_in(stage, group) for stage in in_service.stages)
         for group in range(in_service.signal_group_count)
     }
     return {group: min(right, 1) if freed else right for group, right in best.items() if right}
 
 
-def _covers(library: Sequence[Stage], rights: Mapping[int, int]) -> Iterator[tuple[Stage, ...]]:
-    """Sets of two or more stages that together give every right; small ones are among the first."""
-    serving = {
-        group: [s for s in library if _RIGHT.get(s.picture[group], 0) >= right]
-        for group, right in rights.items()
-    }
-    for most in range(2, MOST_STAGES + 1):
-        yield from _grown((), serving, most)
-
-
 def _grown(
-    chosen: tuple[Stage, ...], serving: Mapping[int, Sequence[Stage]], most: int
+    chosen: tuple[Stage, ...], serving: Mapping[int, Sequence[Stage]], count: int
 ) -> Iterator[tuple[Stage, ...]]:
-    """Sets of exactly ``most`` stages, each of which serves somebody whom those before left."""
     left = {
         group: stages
         for group, stages in serving.items()
         if all(stage not in chosen for stage in stages)
     }
     if not left:
-        if len(chosen) == most:
+        if len(chosen) == count:
             yield chosen
         return
-    if len(chosen) == most:
+    if len(chosen) == count:
         return
     scarcest = min(left, key=lambda group: (len(left[group]), group))
     for stage in left[scarcest]:
-        yield from _grown((*chosen, stage), serving, most)
+        yield from _grown((*chosen, stage), serving, count)

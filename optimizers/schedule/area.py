@@ -167,9 +167,11 @@ def _made(
             edges = (0, *found.cuts, len(demand))
             stretches |= dict.fromkeys(pairwise(edges))
     stretches.setdefault((0, len(demand)))
+    # From one plan of a day to the next the same stages go on.
+    same_stages = replace(params.plans, most_restaged=0)
     for begin, end in stretches:
         part = _part(problem, junction_ids, slice(begin, end))
-        for candidate in solve(part, params.plans)[:1]:
+        for candidate in solve(part, same_stages)[:1]:
             ratio = _effect_ratio(part, candidate.plans, demand[begin:end], params)
             yield AreaPlans(begin, end, candidate.plans, ratio)
 

@@ -15,7 +15,7 @@ Nothing here is a verdict; who steers by some days must be judged on others.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import exp, log
 from typing import Any, Protocol
 
@@ -84,7 +84,8 @@ class SearchParams:
     """What the search may spend and change.
 
     tries: rounds at the end in which the simulation judges two changes. 0: no search at all.
-    evaluations, draws: of the refinement on the model, in each of ``rounds``.
+    evaluations, draws: of the refinement on the model, in each of ``rounds``. No evaluations: the
+        model is not asked at all.
     calibration_plans: sets of plans that the model is fitted to, and proven on.
     proposals: changes of which the model picks.
     most_refined: a city with more junctions that may be retimed is not searched.
@@ -104,8 +105,8 @@ class SearchParams:
 
     def __post_init__(self) -> None:
         least = {"tries": 0, "proposals": 2, "calibration_plans": 8, "most_refined": 0}
-        least |= {"most_vehicles": 0}
-        least |= dict.fromkeys(("evaluations", "draws", "rounds"), 1)
+        least |= {"most_vehicles": 0, "evaluations": 0}
+        least |= dict.fromkeys(("draws", "rounds"), 1)
         problems = [
             f"{name} must be at least {lowest}"
             for name, lowest in least.items()
@@ -117,7 +118,7 @@ class SearchParams:
     @property
     def of_model(self) -> RefineParams:
         """For the refinement on the model alone."""
-        return RefineParams(self.evaluations, self.draws, self.free_protections)
+        return RefineParams(max(self.evaluations, 1), self.draws, self.free_protections)
 
 
 UNASKED = SearchParams(tries=40, most_refined=4, most_vehicles=8_000)
@@ -158,13 +159,15 @@ def search(
     if params.free_protections:
         shorter = [short for c in candidates[:BEST] for short in run.without_protection(c)]
         candidates = [*shorter, *candidates]
-    candidates = run.ranked(candidates)
-    drawn = run.drawn_near([in_service, *candidates], params.calibration_plans)
+    candidates = run.ranked(_different(candidates))
+    rounds_of_model = params.rounds if params.evaluations else 0
+    near = params.calibration_plans if rounds_of_model else 0
+    drawn = run.drawn_near([in_service, *candidates], near)
     finalists: list[Plans] = [in_service, *candidates[: 2 * BEST]]
     starts: list[Plans] = [in_service, *candidates]
     rounds: list[dict[str, Any]] = []
     trusted: Calibration | None = None
-    for number in range(params.rounds):
+    for number in range(rounds_of_model):
         progress(0.05 + 0.45 * number / params.rounds, f"calibrating, round {number + 1}")
         calibration = run.calibrated(drawn)
         rounds.append(_told(calibration))
@@ -286,6 +289,8 @@ class _Run:
 
     def best_driven(self, drawn: Sequence[Plans]) -> list[Plans]:
         """Those of the plans drawn for calibration that did best: they have driven already."""
+        if not drawn:
+            return []
         delays = self.delays_s(drawn, range(CALIBRATION_DAYS)).mean(axis=1)
         ranked = sorted(range(len(drawn)), key=lambda i: (delays[i], i))
         return [drawn[i] for i in ranked[:BEST]]
@@ -364,6 +369,12 @@ class _Run:
         rest_s = self.delays_s([rivals[i]], days[1:])[0]
         delays_s = np.concatenate([first_s[i : i + 1], rest_s])
         return (rivals[i], delays_s) if delays_s.mean() < best_s.mean() else None
+
+
+def _different(candidates: Sequence[Plans]) -> list[Plans]:
+    """Without those that are others by name alone."""
+    unnamed = ({j: replace(plan, plan_id="") for j, plan in plans.items()} for plans in candidates)
+    return list({frozenset(plans.items()): plans for plans in unnamed}.values())
 
 
 def _told(calibration: Calibration) -> dict[str, Any]:

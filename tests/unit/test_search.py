@@ -23,6 +23,7 @@ from tests.unit.short_night import ShortNight
 from traffic_brain.errors import ConfigurationError, SimulationError
 from traffic_brain.model.reading import read_json
 from traffic_brain.model.rules import judge, violations
+from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import silent
 
 FEW = OptimizeParams(common_cycles_s=(60,), max_candidates=3)
@@ -87,6 +88,15 @@ def test_a_model_that_ranks_otherwise_is_not_refined_with(problem: City) -> None
     assert [told["trusted"] for told in found.told["rounds"]] == [False]
     assert "refined_s" not in found.told["rounds"][0]
     assert found.delay_s_per_veh <= found.in_service_s_per_veh
+
+
+def test_a_search_without_a_model_asks_the_simulation_alone(problem: City) -> None:
+    candidates = [candidate.plans for candidate in solve(problem, FEW)]
+    simulated = Modelled(problem)
+    alone = replace(SMALL, evaluations=0, tries=4)
+    found = search(problem.area(), candidates, simulated, alone, seed=1)
+    assert found.told["rounds"] == []
+    assert found.delay_s_per_veh < found.in_service_s_per_veh
 
 
 def test_where_nothing_should_be_judged_nothing_is(problem: City) -> None:
@@ -182,7 +192,26 @@ def test_what_was_best_on_some_days_is_compared_on_all(problem: City) -> None:
     candidates = [candidate.plans for candidate in solve(problem, FEW)]
     simulated = Modelled(problem, days=8)
     found = search(problem.area(), candidates, simulated, replace(SMALL, tries=8), seed=1)
-    on_all = [plans for plans, day in simulated.asked if day == 7]
+    days: dict[frozenset[tuple[str, SignalPlan]], set[int]] = {}
+    for plans, day in simulated.asked:
+        days.setdefault(frozenset(plans.items()), set()).add(day)
+    on_all = [dict(plans) for plans, driven in days.items() if len(driven) == 8]
     means = [sum(simulated.delays_s([(plans, day) for day in range(8)])) / 8 for plans in on_all]
-    assert len(on_all) > 1
+    assert 1 < len(on_all) < len(days)
     assert found.delay_s_per_veh == pytest.approx(min(means))
+
+
+def test_candidates_that_differ_by_name_alone_drive_once(problem: City) -> None:
+    candidates = [candidate.plans for candidate in solve(problem, FEW)]
+    named = [
+        {j: replace(plan, plan_id=name) for j, plan in plans.items()}
+        for plans in candidates
+        for name in ("a", "b")
+    ]
+    one, other = Modelled(problem), Modelled(problem)
+    found = [
+        search(problem.area(), plans, simulated, replace(SMALL, tries=0), seed=1).delay_s_per_veh
+        for plans, simulated in ((candidates, one), (named, other))
+    ]
+    assert found[0] == found[1]
+    assert len(one.asked) == len(other.asked)

@@ -83,10 +83,10 @@ def feeds(
 )
 @click.option(
     "--evaluations",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=0),
     default=1000,
     show_default=True,
-    help="What each round of our search may spend on its model.",
+    help="What each round of our search may spend on its model; 0: SUMO alone decides.",
 )
 @click.option(
     "--tries",

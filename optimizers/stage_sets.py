@@ -19,7 +19,7 @@ from itertools import permutations
 import numpy as np
 
 from optimizers.refine import Area, RefineParams, allowed
-from optimizers.splits import JunctionProblem, best_splits, junction_problem
+from optimizers.splits import JunctionProblem, best_cycle, junction_problem
 from optimizers.stage_choice import right_in, with_stages
 from traffic_brain.model.signals import SignalPlan, Stage
 
@@ -57,13 +57,17 @@ class StageSets:
         self, problems: Sequence[JunctionProblem], cycles_s: Sequence[int], known: JunctionProblem
     ) -> JunctionProblem:
         """The problem of least delay that no rule forbids; ``known`` where none has less."""
-        delays = [_delay(problem, cycles_s) for problem in problems]
         params = RefineParams(free_protections=self.freed)
+        before = best_cycle(known, cycles_s, "stages")
+        limit = before.delay_veh_h_per_h if before else np.inf
+        found = [best_cycle(problem, cycles_s, "stages") for problem in problems]
+        ranked = sorted((s.delay_veh_h_per_h, i) for i, s in enumerate(found) if s is not None)
         # The rules take their time: only what would be chosen is judged.
-        for i in sorted(range(len(problems)), key=lambda i: delays[i]):
-            if delays[i] >= _delay(known, cycles_s):
+        for delay, i in ranked:
+            splits = found[i]
+            if delay >= limit or splits is None:
                 break
-            if allowed(self.area, problems[i].plan, params):
+            if allowed(self.area, splits.plan, params):
                 return problems[i]
         return known
 
@@ -93,12 +97,6 @@ class StageSets:
         if found is None:
             raise AssertionError("a junction that is planned has demand")
         return found
-
-
-def _delay(problem: JunctionProblem, cycles_s: Sequence[int]) -> float:
-    """Vehicle-hours per hour in the best of the cycles; infinite where none is long enough."""
-    found = (best_splits(problem, cycle_s, "stages") for cycle_s in cycles_s)
-    return min((splits.delay_veh_h_per_h for splits in found if splits is not None), default=np.inf)
 
 
 def covers(

@@ -84,9 +84,9 @@ def feeds(
 @click.option(
     "--evaluations",
     type=click.IntRange(min=0),
-    default=1000,
+    default=0,
     show_default=True,
-    help="What each round of our search may spend on its model; 0: SUMO alone decides.",
+    help="What each round of our search may spend on its queue model; 0: SUMO alone decides.",
 )
 @click.option(
     "--tries",

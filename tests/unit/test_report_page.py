@@ -286,6 +286,17 @@ def test_a_plan_with_other_stages_is_not_compared_second_by_second(tmp_path: Pat
     assert "stages themselves differ" in shown.text
 
 
+def test_stages_that_go_and_come_are_told_by_who_drives_in_them(tmp_path: Path) -> None:
+    running = RUNNING["J1"]
+    yielding = replace(running.stages[0], picture="Ggrr")
+    proposed = {"J1": replace(running, stages=(yielding, running.stages[1]), plan_id="proposed")}
+    shown = Page(html_of(write_night(tmp_path, proposed=proposed)))
+    for text in ("取消阶段", "new stage", "(↑)", "those in brackets give way"):
+        assert text in shown.text
+    unchanged = Page(html_of(write_night(tmp_path / "same")))
+    assert "new stage" not in unchanged.text
+
+
 def test_a_plan_that_only_has_another_name_is_no_change(tmp_path: Path) -> None:
     renamed = replace(RUNNING["J1"], plan_id="renamed")
     shown = Page(html_of(write_night(tmp_path, proposed={"J1": renamed})))

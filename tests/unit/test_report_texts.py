@@ -112,6 +112,10 @@ def test_markup_in_names_is_only_text_for_plotly() -> None:
         ),
         ("common cycle of 70 s, green waves", "统一周期 70 秒，绿波协调"),
         (
+            "common cycle of 50 s, stages chosen anew, offsets of least delay",
+            "统一周期 50 秒，重新选定阶段，相位差使延误最小",
+        ),
+        (
             (
                 "cycles, splits, offsets and stages refined together in the rebuilt city, "
                 "protections freed"

@@ -129,6 +129,7 @@ _SENTENCES: Sequence[tuple[str, str]] = (
     ),
     (r"protections kept", "保留受保护的转向"),
     (r"protections freed", "受保护的转向可改为许可"),
+    (r"stages chosen anew, (.+)", "重新选定阶段，{}"),
     (r"green waves", "绿波协调"),
     (r"offsets of least delay", "相位差使延误最小"),
 )

@@ -14,6 +14,7 @@ from traffic_brain.model.signals import SignalPlan
 from traffic_brain.report.figures import junction_name, link_name
 from traffic_brain.report.phrases import translated
 from traffic_brain.report.saved import Night, Row
+from traffic_brain.report.stage_words import stages_gone_and_come
 from traffic_brain.report.texts import Words, clock, code_words, number, percent, words
 
 DEVICES_LISTED = 12
@@ -74,6 +75,10 @@ class PlanRow:
     new_offset_s: int
     stages: tuple[StageChange, ...]
     """Empty where the stages themselves differ, so that seconds cannot be compared."""
+    gone: tuple[str, ...]
+    """Stages of the old plan that the new one does not show, in words."""
+    come: tuple[str, ...]
+    """Those that only the new plan shows."""
     old_bar: tuple[Segment, ...]
     new_bar: tuple[Segment, ...]
     savable_veh_h: float
@@ -292,6 +297,7 @@ def _plan_row(
 ) -> PlanRow:
     longest = max(new.cycle_s, old.cycle_s if old else 0)
     stages = _stage_changes(old, new)
+    gone, come = stages_gone_and_come(network, old, new)
     return PlanRow(
         junction_id=new.junction_id,
         name=junction_name(network, new.junction_id),
@@ -300,6 +306,8 @@ def _plan_row(
         old_offset_s=old.offset_s if old else None,
         new_offset_s=new.offset_s,
         stages=stages,
+        gone=gone,
+        come=come,
         old_bar=_bar(old, longest) if old else (),
         new_bar=_bar(new, longest),
         savable_veh_h=savable_veh_h,

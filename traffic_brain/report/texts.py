@@ -360,6 +360,13 @@ WORDS: Mapping[str, Words] = {
     "plans.largest": Words("最大调整（秒）", "Largest change (s)"),
     "plans.stage": Words("阶段 {number}", "Stage {number}"),
     "plans.structure": Words("阶段数目或灯色改变", "stages themselves differ"),
+    "plans.gone": Words("取消阶段", "stage gone"),
+    "plans.come": Words("新增阶段", "new stage"),
+    "plans.arrows": Words(
+        "箭头为放行的转向（← 左转，↑ 直行，→ 右转，↶ 掉头）；括号内的转向须让行。",
+        "Arrows are the turns let go (← left, ↑ ahead, → right, ↶ U-turn); those in brackets "
+        "give way.",
+    ),
     "plans.none": Words(
         "本夜没有提出方案变更，所有路口维持现行方案。",
         "No plan change is proposed this night; all junctions keep their plans.",

@@ -86,7 +86,8 @@ class SearchParams:
     tries: rounds at the end in which the simulation judges two changes. 0: no search at all.
     evaluations, draws: of the refinement on the model, in each of ``rounds``. No evaluations: the
         model is not asked at all.
-    calibration_plans: sets of plans that the model is fitted to, and proven on.
+    calibration_plans: sets of plans drawn far and wide; the model is fitted to them and proven on
+        them, and the best are finalists.
     proposals: changes of which the model picks.
     most_refined: a city with more junctions that may be retimed is not searched.
     most_vehicles: nor one in which more vehicles drove; what one simulation costs goes by them.
@@ -161,8 +162,7 @@ def search(
         candidates = [*shorter, *candidates]
     candidates = run.ranked(_different(candidates))
     rounds_of_model = params.rounds if params.evaluations else 0
-    near = params.calibration_plans if rounds_of_model else 0
-    drawn = run.drawn_near([in_service, *candidates], near)
+    drawn = run.drawn_near([in_service, *candidates], params.calibration_plans)
     finalists: list[Plans] = [in_service, *candidates[: 2 * BEST]]
     starts: list[Plans] = [in_service, *candidates]
     rounds: list[dict[str, Any]] = []
@@ -181,7 +181,7 @@ def search(
         starts = [*(one.plans for one in refined), *starts]
         if number + 1 < params.rounds:
             drawn += run.drawn_near([one.plans for one in refined[:2]], NEAR, gentle=True)
-    finalists += run.best_driven(drawn)
+    finalists += run.best_driven(drawn, CALIBRATION_DAYS if rounds_of_model else 1)
     progress(0.55, "comparing finalists")
     best, delays = run.chosen(finalists)
     plans, delay_s = run.polished(finalists[best], trusted)
@@ -287,11 +287,9 @@ class _Run:
         found = refine(area, starts, self.params.of_model, self.seed + 100 * number)
         return sorted(found, key=lambda one: one.delay_s_per_veh)
 
-    def best_driven(self, drawn: Sequence[Plans]) -> list[Plans]:
-        """Those of the plans drawn for calibration that did best: they have driven already."""
-        if not drawn:
-            return []
-        delays = self.delays_s(drawn, range(CALIBRATION_DAYS)).mean(axis=1)
+    def best_driven(self, drawn: Sequence[Plans], days: int) -> list[Plans]:
+        """Those drawn that did best on the first days: far from all recipes some are good."""
+        delays = self.delays_s(drawn, range(days)).mean(axis=1)
         ranked = sorted(range(len(drawn)), key=lambda i: (delays[i], i))
         return [drawn[i] for i in ranked[:BEST]]
 

@@ -39,7 +39,7 @@ class OptimizeParams:
     free_protections: bool = False
     demand_reserve_ratio: float = 1.05
     progression_ratio: float = 0.9
-    max_candidates: int = 9
+    max_candidates: int = 15
     offset_work: float = 20.0
     offset_gap_ratio: float = 0.001
     offset_gain_ratio: float = 0.002

@@ -19,7 +19,7 @@
     dead_detector_ratio = 0.1
 
     [optimize]                       # of the recipe; see optimizers.params.OptimizeParams
-    max_candidates = 9
+    max_candidates = 15
 
     [refine]                         # of the search in the rebuilt city; see optimizers.search
     tries = 60                       # 0: none; without this table 40, of up to 4 junctions

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import chain, islice, permutations
 
 import numpy as np
 
@@ -25,7 +25,8 @@ from traffic_brain.model.signals import SignalPlan, Stage
 
 MOST_STAGES = 4
 MOST_SETS = 200
-"""Of a junction, that are looked at."""
+MOST_LOOKED = 20_000
+"""Of a junction: sets, and sets begun, that are looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,14 +106,20 @@ def covers(
     """Sets of stages that keep every right, the smallest first; some may come several times.
 
     Each stage of a set serves somebody whom those before it left; so every set that needs all of
-    its stages is among them.
+    its stages is among them, unless ``MOST_LOOKED`` ends it.
     """
-    serving = {
-        group: [s for s in library if right_in(s, group) >= right]
-        for group, right in _rights(in_service, freed=freed).items()
-    }
-    for count in range(2, MOST_STAGES + 1):
-        yield from _grown((), serving, count)
+    rights = _rights(in_service, freed=freed)
+    served = [
+        frozenset(g for g, right in rights.items() if right_in(stage, g) >= right)
+        for stage in library
+    ]
+    scarcest = sorted(rights, key=lambda group: (sum(group in s for s in served), group))
+    looked_at = chain.from_iterable(
+        _grown((), frozenset(), scarcest, served, count) for count in range(2, MOST_STAGES + 1)
+    )
+    for chosen in islice(looked_at, MOST_LOOKED):
+        if chosen:
+            yield tuple(library[i] for i in chosen)
 
 
 def _rights(in_service: SignalPlan, *, freed: bool) -> dict[int, int]:
@@ -125,19 +132,19 @@ def _rights(in_service: SignalPlan, *, freed: bool) -> dict[int, int]:
 
 
 def _grown(
-    chosen: tuple[Stage, ...], serving: Mapping[int, Sequence[Stage]], count: int
-) -> Iterator[tuple[Stage, ...]]:
-    left = {
-        group: stages
-        for group, stages in serving.items()
-        if all(stage not in chosen for stage in stages)
-    }
-    if not left:
-        if len(chosen) == count:
-            yield chosen
+    chosen: tuple[int, ...],
+    done: frozenset[int],
+    scarcest: Sequence[int],
+    served: Sequence[frozenset[int]],
+    count: int,
+) -> Iterator[tuple[int, ...]]:
+    """Sets of ``count`` stages by their place in ``served``; empty for one that is only begun."""
+    group = next((group for group in scarcest if group not in done), None)
+    if group is None:
+        yield chosen if len(chosen) == count else ()
         return
-    if len(chosen) == count:
-        return
-    scarcest = min(left, key=lambda group: (len(left[group]), group))
-    for stage in left[scarcest]:
-        yield from _grown((*chosen, stage), serving, count)
+    yield ()
+    if len(chosen) < count:
+        for i, groups in enumerate(served):
+            if group in groups:
+                yield from _grown((*chosen, i), done | groups, scarcest, served, count)

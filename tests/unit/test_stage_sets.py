@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from itertools import combinations
 
+import numpy as np
 import pytest
 
 from optimizers.params import OptimizeParams
@@ -42,6 +44,17 @@ def test_sets_are_all_that_keep_every_right_and_need_each_of_their_stages(freed:
     assert expected <= found
     assert all(keeps(tuple(stages)) for stages in found)
     assert (frozenset(map(stage, ("GgGr", "rrrG"))) in found) is freed
+
+
+def test_a_junction_of_very_many_stages_is_given_up_in_time() -> None:
+    rng = np.random.default_rng(1)
+    pictures = {"".join(rng.choice(["G", "r"], 40, p=[0.3, 0.7])) for _ in range(200)}
+    library = [stage(picture) for picture in sorted(pictures)]
+    plan = SignalPlan("j", "p", (*library[:20],))
+    begun_s = time.process_time()
+    found = list(covers(library, plan, freed=False))
+    assert time.process_time() - begun_s < 5.0
+    assert all(keeps_rights(stages, plan, freed=False) for stages in found)
 
 
 @pytest.fixture(scope="module")

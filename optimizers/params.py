@@ -35,7 +35,7 @@ class OptimizeParams:
     common_cycles_s: tuple[int, ...] = (60, 70, 80, 90, 100, 110, 120)
     local_cycles_s: tuple[int, ...] = tuple(range(30, 125, 5))
     staged_cycles_s: tuple[int, ...] = (40, 50, 60, 75, 90)
-    most_restaged: int = 300
+    most_restaged: int = 100
     free_protections: bool = False
     demand_reserve_ratio: float = 1.05
     progression_ratio: float = 0.9
@@ -68,6 +68,10 @@ class OptimizeParams:
             ),
             (self.max_changes >= 0, "max_changes must not be below 0"),
             (self.most_restaged >= 0, "most_restaged must not be below 0"),
+            (
+                not (self.free_protections and self.max_changes),
+                "with max_changes stages stay, so free_protections frees nothing",
+            ),
         )
         problems = [words for holds, words in rules if not holds]
         if problems:

@@ -72,6 +72,7 @@ def optimize(
         candidates = solve(problem, params, recipe, drafts)
     finally:
         _read_once.cache_clear()
+        _stage_sets.cache_clear()
     if refinement is not None:
         refined, told = refinement.refined(candidates, problem, part(progress, 0.3, 1.0))
         candidates = [*refined, *candidates][: params.max_candidates]

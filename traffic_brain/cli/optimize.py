@@ -30,7 +30,8 @@ from traffic_brain.cli import options, output
 @click.option(
     "--free-protections",
     is_flag=True,
-    help="With --refine: a turn that is protected today may become a permitted one.",
+    help="Where stages are chosen anew or refined, a turn that is protected today may become a "
+    "permitted one.",
 )
 @click.option(
     "--max-changes",
@@ -59,13 +60,10 @@ def command(
     from optimizers.params import OptimizeParams
     from optimizers.refinement import refuse_both
     from optimizers.search import SearchParams
-    from traffic_brain.errors import ConfigurationError
     from traffic_brain.nightly.runner import Nobody, run_stage
     from traffic_brain.nightly.stages import diagnose_stage, optimize_stage
 
-    if free_protections and not refine:
-        raise ConfigurationError("--free-protections frees nothing alone", "give --refine as well")
-    params = OptimizeParams(max_changes=max_changes or 0)
+    params = OptimizeParams(max_changes=max_changes or 0, free_protections=free_protections)
     search = SearchParams(tries=refine or 0, free_protections=free_protections)
     refuse_both(params, search)
     with tempfile.TemporaryDirectory() as temporary:

@@ -72,9 +72,19 @@ class Refinement:
         return [candidate], told
 
 
-def refuse_both(params: OptimizeParams, search_: SearchParams) -> None:
-    """Raises ConfigurationError: few changes are asked for, and a search that may change all."""
+def refuse_conflicts(params: OptimizeParams, search_: SearchParams) -> None:
+    """What recipe and search contradict each other in.
+
+    Raises:
+        ConfigurationError: few changes are asked for, and a search that may change all; or one of
+            the two frees protections that the other keeps.
+    """
     if params.max_changes and search_.tries:
         raise ConfigurationError(
             "the refinement changes all junctions", "ask for it or for max_changes, not both"
+        )
+    if search_.tries and params.free_protections != search_.free_protections:
+        raise ConfigurationError(
+            "protections are freed in the recipe or in its refinement alone",
+            "set free_protections alike in both",
         )

@@ -221,7 +221,7 @@ class _Run:
 
     def ranked(self, candidates: Sequence[Plans]) -> list[Plans]:
         """The best of the first day first: formulas and simulation rank them differently."""
-        delays = self.delays_s(candidates, [0])[:, 0] if candidates else np.zeros(0)
+        delays = self.delays_s(candidates, [0])[:, 0]
         return [candidates[i] for i in np.argsort(delays, kind="stable")]
 
     def drawn_near(

@@ -15,7 +15,7 @@ from optimizers.least_delay import Streets, least_delay, offset_effect
 from optimizers.offsets import clusters
 from optimizers.params import OptimizeParams
 from optimizers.problem import City, read_problem
-from optimizers.refinement import Refinement, refuse_both
+from optimizers.refinement import Refinement, refuse_conflicts
 from optimizers.short_links import shortest_worthwhile
 from optimizers.splits import JunctionProblem, Splits, best_cycle, best_splits
 from optimizers.stage_sets import StageSets
@@ -58,7 +58,7 @@ def optimize(
     params = params or OptimizeParams()
     recipe = progress
     if refinement is not None:
-        refuse_both(params, refinement.params)
+        refuse_conflicts(params, refinement.params)
         recipe = part(progress, 0.0, 0.3)
     progress(0.02, "reading the problem")
     folders = (city.resolve(), state.resolve(), report.resolve())

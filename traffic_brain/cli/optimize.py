@@ -58,14 +58,14 @@ def command(
 ) -> None:
     """Find better plans for the demand in STATE; write PLANS."""
     from optimizers.params import OptimizeParams
-    from optimizers.refinement import refuse_both
+    from optimizers.refinement import refuse_conflicts
     from optimizers.search import SearchParams
     from traffic_brain.nightly.runner import Nobody, run_stage
     from traffic_brain.nightly.stages import diagnose_stage, optimize_stage
 
     params = OptimizeParams(max_changes=max_changes or 0, free_protections=free_protections)
     search = SearchParams(tries=refine or 0, free_protections=free_protections)
-    refuse_both(params, search)
+    refuse_conflicts(params, search)
     with tempfile.TemporaryDirectory() as temporary:
         if report is None:
             report = Path(temporary, "diagnosis")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,7 +181,7 @@ class _Params:
 
 def _params(settings: NightSettings) -> _Params:
     from optimizers.params import OptimizeParams
-    from optimizers.refinement import refuse_both
+    from optimizers.refinement import refuse_conflicts
     from optimizers.search import UNASKED, SearchParams
     from sim_scenarios.check import CheckParams
     from sim_scenarios.defects import Defects
@@ -193,7 +193,12 @@ def _params(settings: NightSettings) -> _Params:
         search = changed(SearchParams(), settings.refine, "refine")
     elif recipe.max_changes:
         search = SearchParams(tries=0)
-    refuse_both(recipe, search)
+    freed = recipe.free_protections or search.free_protections
+    recipe, search = (
+        replace(recipe, free_protections=freed),
+        replace(search, free_protections=freed),
+    )
+    refuse_conflicts(recipe, search)
     return _Params(recipe, search, changed(CheckParams(), settings.check, "check"))
 
 

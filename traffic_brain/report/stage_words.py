@@ -17,7 +17,7 @@ def stage_words(network: RoadNetwork, junction_id: str, stage: Stage) -> str:
     turns: dict[str, dict[Turn, bool]] = {}
     for movement in network.movements_at[junction_id]:
         lamps = {stage.picture[group] for group in movement.signal_group_idxs}
-        if lamps & set(GREENS):
+        if lamps & GREENS:
             road = turns.setdefault(link_name(network, movement.from_link), {})
             road[movement.turn] = road.get(movement.turn, False) or "G" in lamps
     return ", ".join(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from optimizers.params import OptimizeParams
+from optimizers.refinement import refuse_conflicts
 from optimizers.search import SearchParams
 from sim_scenarios.check import CheckParams
 from traffic_brain.errors import ConfigurationError, DataRefused
@@ -145,3 +146,15 @@ def test_few_junctions_are_refined_unless_the_settings_say_otherwise() -> None:
     assert tries(optimize={"max_changes": 2}) == 0
     with pytest.raises(ConfigurationError, match="not both"):
         tries(optimize={"max_changes": 2}, refine={})
+
+
+@pytest.mark.parametrize("table", ["optimize", "refine"])
+def test_protections_are_freed_in_recipe_and_search_alike(table: str) -> None:
+    freed = _params(NightSettings(**{table: {"free_protections": True}}))  # type: ignore[arg-type]
+    assert freed.optimize.free_protections
+    assert freed.search.free_protections
+    kept = _params(NightSettings())
+    assert not kept.optimize.free_protections
+    assert not kept.search.free_protections
+    with pytest.raises(ConfigurationError, match="alike in both"):
+        refuse_conflicts(freed.optimize, kept.search)

@@ -39,8 +39,14 @@ from traffic_brain.diagnosis.queue_model import (
 )
 from traffic_brain.errors import ConfigurationError
 from traffic_brain.kernels.queues import Journeys
+from traffic_brain.model.lamps import Pair
 from traffic_brain.model.network import RoadNetwork
-from traffic_brain.model.rules import JunctionRulesInput, judge, violations
+from traffic_brain.model.rules import (
+    JunctionRulesInput,
+    judge,
+    least_clearances_s,
+    violations,
+)
 from traffic_brain.model.signals import SignalPlan, Stage
 
 Plans = Mapping[str, SignalPlan]
@@ -107,6 +113,7 @@ class Area:
     """Plans of junctions that are not retimed."""
     habits: Habits = HABITS
     _stages: dict[tuple[str, bool], list[Stage]] = field(default_factory=dict)
+    _least_s: dict[str, dict[Pair, int]] = field(default_factory=dict)
 
     @property
     def vehicles_per_h(self) -> float:
@@ -132,6 +139,13 @@ class Area:
                 known.setdefault(stage.picture, stage)
             self._stages[junction_id, freed] = list(known.values())
         return self._stages[junction_id, freed]
+
+    def with_stages(self, junction_id: str, stages: Sequence[Stage]) -> SignalPlan:
+        """The plan in service with these stages instead, cleared as the rules ask."""
+        in_service = self.problems[junction_id].plan
+        if junction_id not in self._least_s:
+            self._least_s[junction_id] = least_clearances_s(self.sites[junction_id], in_service)
+        return with_stages(in_service, stages, self._least_s[junction_id])
 
     def least_green_s(self, junction_id: str, stage: Stage) -> int:
         """What a stage lasts at least: as those in service do that protect one of its streams."""
@@ -260,8 +274,7 @@ def without_protection(
         stages = tuple(s for s in plan.stages if s.picture != stage.picture)
         if len(stages) < 2 or not keeps_rights(stages, in_service, freed=params.free_protections):
             continue
-        intergreen_s = area.sites[plan.junction_id].intergreen_s
-        fewer = replace(with_stages(in_service, stages, intergreen_s), plan_id=plan.plan_id)
+        fewer = replace(area.with_stages(plan.junction_id, stages), plan_id=plan.plan_id)
         fitted = _scaled(fewer, plan.cycle_s if same_cycle else fewer.cycle_s)
         if fitted is not None:
             fitted = _started(fitted, plan.first_stage_offset_s)
@@ -278,17 +291,11 @@ def neighbour(
         junction_id = names[int(rng.integers(len(names)))]
         plan = plans[junction_id]
         draw = rng.random()
-        proposed: dict[str, SignalPlan | None]
-        if draw < 0.35:
-            proposed = {junction_id: _trade(plan, rng)}
-        elif draw < 0.65:
-            proposed = {junction_id: _shift(plan, rng)}
-        elif draw < 0.75:
-            proposed = {junction_id: _lengthen(plan, rng)}
-        elif draw < 0.85:
-            proposed = _new_cycle([plans[j] for j in names], plan.cycle_s, rng)
-        else:
-            proposed = {junction_id: _restage(area, plan, params, rng)}
+        proposed = (
+            _new_cycle([plans[j] for j in names], plan.cycle_s, rng)
+            if 0.75 <= draw < 0.85
+            else {junction_id: _redrawn(area, plan, draw, params, rng)}
+        )
         fitting = {
             j: new
             for j, new in proposed.items()
@@ -297,6 +304,30 @@ def neighbour(
         if len(fitting) == len(proposed):
             return fitting
     return None
+
+
+def neighbour_at(
+    area: Area, plan: SignalPlan, params: RefineParams, rng: np.random.Generator
+) -> SignalPlan | None:
+    """The plan of one junction changed by one draw, as the rules allow; None: nothing fits."""
+    for _ in range(TRIES):
+        new = _redrawn(area, plan, rng.random(), params, rng)
+        if new is not None and new != plan and allowed(area, new, params):
+            return new
+    return None
+
+
+def _redrawn(
+    area: Area, plan: SignalPlan, draw: float, params: RefineParams, rng: np.random.Generator
+) -> SignalPlan | None:
+    """``draw``, between 0 and 1, decides what is changed."""
+    if draw < 0.35:
+        return _trade(plan, rng)
+    if draw < 0.65:
+        return _shift(plan, rng)
+    if draw < 0.8:
+        return _lengthen(plan, rng)
+    return _restage(area, plan, params, rng)
 
 
 def _trade(plan: SignalPlan, rng: np.random.Generator) -> SignalPlan:
@@ -367,10 +398,7 @@ def _restage(
     fresh = [
         replace(s, green_s=max(s.min_green_s, 6)) if s.picture not in shown else s for s in chosen
     ]
-    changed = replace(
-        with_stages(in_service, fresh, area.sites[plan.junction_id].intergreen_s),
-        plan_id=plan.plan_id,
-    )
+    changed = replace(area.with_stages(plan.junction_id, fresh), plan_id=plan.plan_id)
     cycle_s = plan.cycle_s if rng.random() < 0.7 else changed.cycle_s
     fitted = _scaled(changed, cycle_s)
     return fitted and _started(fitted, plan.first_stage_offset_s)

@@ -3,10 +3,10 @@
 First the queue model is calibrated: some plans drive in the simulation, the model is fitted to half
 of them and must rank the other half as the simulation does, or it is not used. On the model the
 best candidates are refined jointly, and near what comes out the model is calibrated again. The best
-of all plans that have driven is then changed step by step: the model picks the most promising of a
-few changes, and one is taken only if the simulation shows less delay over some days of the search,
-at least three; one day alone is soon fitted by chance. What was best on some days is lucky there,
-too: now and then the days change, and the last word have all days.
+of all plans that have driven is then changed step by step (`polish`): a change is taken only if the
+simulation shows that it helps over some days of the search, at least three; one day alone is soon
+fitted by chance. What was best on some days is lucky there, too: now and then the days change, and
+the last word have all days.
 
 The simulation is the caller's: of a rebuilt city in a night, of a recorded world in a benchmark.
 Nothing here is a verdict; who steers by some days must be judged on others.
@@ -16,19 +16,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from math import exp, log
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from optimizers.calibration import Calibration, calibrate
+from optimizers.nearness import Nearness, nearness_of
+from optimizers.polish import Polish
 from optimizers.refine import (
     Area,
     Judge,
     Refined,
     RefineParams,
     allowed,
-    neighbour,
     refine,
     without_protection,
 )
@@ -55,10 +57,6 @@ NEAR = 12
 BEST = 3
 LAST = 5
 """Finalists that drive on all days."""
-RIVALS = 2
-"""Changes that drive side by side: of the model's favourites the second is the better at times."""
-SLACK_RATIO = 0.02
-"""On the first day a change may look so much worse and still go on to the others."""
 
 
 class Simulated(Protocol):
@@ -78,17 +76,25 @@ class Simulated(Protocol):
         """Delay per vehicle, s, of each."""
         ...
 
+    def spent_s(self, drives: Sequence[Drive]) -> list[Mapping[str, float]]:
+        """By link_id: seconds that vehicles spend on it and, where they begin, waiting for a place.
+
+        All of them divided by the number of vehicles; link `NOWHERE`: nobody knows where.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class SearchParams:
     """What the search may spend and change.
 
-    tries: rounds at the end in which the simulation judges two changes. 0: no search at all.
+    tries: steps at the end, in each of which the simulation judges two sets of changes. 0: no
+        search at all.
     evaluations, draws: of the refinement on the model, in each of ``rounds``. No evaluations: the
         model is not asked at all.
     calibration_plans: sets of plans drawn far and wide; the model is fitted to them and proven on
         them, and the best are finalists.
-    proposals: changes of which the model picks.
+    proposals: sets of changes of which the model picks.
     most_refined: a city with more junctions that may be retimed is not searched.
     most_vehicles: nor one in which more vehicles drove; what one simulation costs goes by them.
     free_protections: a turn that is protected today may become a permitted one.
@@ -195,6 +201,11 @@ def search(
     return Searched(plans, delay_s, run.mean_s(in_service), told)
 
 
+_Key = tuple[frozenset[tuple[str, SignalPlan]], int]
+"""Plans, and the number of a day."""
+T = TypeVar("T")
+
+
 @dataclass
 class _Run:
     area: Area
@@ -202,19 +213,24 @@ class _Run:
     params: SearchParams
     seed: int
     progress: Progress
-    known_s: dict[tuple[frozenset[tuple[str, SignalPlan]], int], float] = field(
-        default_factory=dict
-    )
+    known_s: dict[_Key, float] = field(default_factory=dict)
+    known_spent_s: dict[_Key, np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def near(self) -> Nearness:
+        return nearness_of(self.area)
 
     def delays_s(self, sets: Sequence[Plans], days: Sequence[int]) -> np.ndarray:
         """float64[set of plans, day]."""
-        keys = [(frozenset(plans.items()), day) for plans in sets for day in days]
-        drives = [(plans, day) for plans in sets for day in days]
-        asked = {
-            key: drive for key, drive in zip(keys, drives, strict=True) if key not in self.known_s
-        }
-        self.known_s |= zip(asked, self.simulated.delays_s(list(asked.values())), strict=True)
-        return np.array([self.known_s[key] for key in keys]).reshape(len(sets), len(days))
+        return _once(self.simulated.delays_s, self.known_s, sets, days)
+
+    def spent_s(self, sets: Sequence[Plans], days: Sequence[int]) -> np.ndarray:
+        """float64[set of plans, day, place], seconds per vehicle."""
+
+        def asked(drives: Sequence[Drive]) -> list[np.ndarray]:
+            return [self.near.shared_out(spent) for spent in self.simulated.spent_s(drives)]
+
+        return _once(asked, self.known_spent_s, sets, days)
 
     def mean_s(self, plans: Plans) -> float:
         return float(self.delays_s([plans], range(self.simulated.days)).mean())
@@ -306,16 +322,26 @@ class _Run:
 
         ``trusted``: of the model, which then chooses whom to try; None: chance does.
         """
-        asked = None
+        area, asked, params = self.area, None, self.params
         if trusted is not None:
-            self.area = self.area.with_habits(trusted.habits)
-            asked = Judge(self.area, self.params.draws, self.seed)
+            area = area.with_habits(trusted.habits)
+            asked = Judge(area, params.draws, self.seed)
         rng = np.random.default_rng((self.seed, 5))
-        found = [dict(start)]
-        tries, turns = self.params.tries, self._turns()
+        polish = Polish(
+            area, self.near, self.spent_s, params.of_model, asked, params.proposals, rng
+        )
+        found = [start]
+        turns, steps = self._turns(), 0
+
+        def told(spent_s: float) -> None:
+            nonlocal steps
+            done = 0.6 + 0.4 * steps / params.tries
+            self.progress(done, f"{steps} steps, {spent_s:.1f} s on the road per vehicle")
+            steps += 1
+
         for i, days in enumerate(turns):
-            first, last = (tries * k // len(turns) for k in (i, i + 1))
-            found.append(self._climbed(found[-1], days, range(first, last), asked, rng))
+            first, last = (params.tries * k // len(turns) for k in (i, i + 1))
+            found.append(polish.climbed(found[-1], days, last - first, told))
         delays_s = self.delays_s(found, range(self.simulated.days)).mean(axis=1)
         best = int(np.argmin(delays_s))
         return found[best], float(delays_s[best])
@@ -327,46 +353,18 @@ class _Run:
         sets = [range(b, min(b + DAYS_AT_ONCE, count)) for b in begins]
         return [sets[i % len(sets)] for i in range(TURNS)]
 
-    def _climbed(
-        self,
-        start: Plans,
-        days: Sequence[int],
-        tries: range,
-        asked: Judge | None,
-        rng: np.random.Generator,
-    ) -> dict[str, SignalPlan]:
-        """``start`` changed where that is better on these days."""
-        best = dict(start)
-        best_s = self.delays_s([best], days)[0]
-        for k in tries:
-            done = k / self.params.tries
-            self.progress(0.6 + 0.4 * done, f"{k} changes tried, {best_s.mean():.1f} s per vehicle")
-            count = RIVALS if asked is None else self.params.proposals
-            drawn = [self._drawn(best, rng) for _ in range(count)]
-            if asked is not None:
-                drawn = sorted(drawn, key=asked.delay_s_per_veh)[:RIVALS]
-            better = self._better(drawn, best_s, days)
-            if better is not None:
-                best, best_s = dict(better[0]), better[1]
-        return best
 
-    def _drawn(self, plans: Plans, rng: np.random.Generator) -> Plans:
-        drawn = dict(plans)
-        for _ in range(int(rng.integers(1, 3))):
-            drawn |= neighbour(self.area, drawn, self.params.of_model, rng) or {}
-        return drawn
-
-    def _better(
-        self, rivals: Sequence[Plans], best_s: np.ndarray, days: Sequence[int]
-    ) -> tuple[Plans, np.ndarray] | None:
-        """The better of the rivals with its delay on these days, if it is the least of all."""
-        first_s = self.delays_s(rivals, days[:1])[:, 0]
-        i = int(np.argmin(first_s))
-        if first_s[i] >= (1.0 + SLACK_RATIO) * best_s[0]:
-            return None
-        rest_s = self.delays_s([rivals[i]], days[1:])[0]
-        delays_s = np.concatenate([first_s[i : i + 1], rest_s])
-        return (rivals[i], delays_s) if delays_s.mean() < best_s.mean() else None
+def _once(
+    simulated: Callable[[Sequence[Drive]], Sequence[T]],
+    known: dict[_Key, T],
+    sets: Sequence[Plans],
+    days: Sequence[int],
+) -> np.ndarray:
+    """float64[set of plans, day, ...]; what was simulated before is not simulated again."""
+    drives = {(frozenset(plans.items()), day): (plans, day) for plans in sets for day in days}
+    asked = [key for key in drives if key not in known]
+    known |= zip(asked, simulated([drives[key] for key in asked]), strict=True)
+    return np.array([[known[frozenset(plans.items()), day] for day in days] for plans in sets])
 
 
 def _different(candidates: Sequence[Plans]) -> list[Plans]:

@@ -3,16 +3,16 @@
 Whom a junction may let go together is read from its conflicts, `possible_stages`: a left turn with
 the stream of its own approach, say, so that a green goes on while the others change (lead and lag).
 
-Clearances between stages that follow each other in the plan in service are its own. Any other
-change of stages gets the plan's longest clearance: yellow for those who lose their green, then red.
-What comes out is a proposal; the rules judge it.
+Clearances between stages that follow each other in the plan in service are its own. In any other
+change of stages each signal group ends as late, and each begins as early, as the rules let it: who
+is soon out of the way need not wait for who is not. What comes out is a proposal; the rules judge.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import combinations, islice, permutations
+from itertools import combinations, groupby, islice, permutations
 
 import networkx as nx
 import numpy as np
@@ -27,13 +27,11 @@ MOST_STAGES = 200
 
 
 def with_stages(
-    in_service: SignalPlan,
-    stages: Sequence[Stage],
-    intergreen_s: Mapping[tuple[int, int], int],
+    in_service: SignalPlan, stages: Sequence[Stage], least_s: Mapping[Pair, int]
 ) -> SignalPlan:
     """A plan of these stages in this order, each with the clearance to the next.
 
-    ``intergreen_s``: what the geometry asks from the end of a group's green to a conflicting one.
+    ``least_s``: `rules.least_clearances_s`, from a group's green to a conflicting one.
     """
     known = {
         (a.picture, b.picture): a.clearance
@@ -44,8 +42,7 @@ def with_stages(
     changed = tuple(
         replace(
             a,
-            clearance=known.get((a.picture, b.picture))
-            or _clearance(in_service, a, b, intergreen_s),
+            clearance=known.get((a.picture, b.picture)) or _clearance(in_service, a, b, least_s),
         )
         for a, b in zip(stages, (*stages[1:], stages[0]), strict=True)
     )
@@ -334,39 +331,41 @@ def right_in(stage: Stage, group: int) -> int:
 
 
 def _clearance(
-    in_service: SignalPlan, a: Stage, b: Stage, intergreen_s: Mapping[tuple[int, int], int]
+    in_service: SignalPlan, a: Stage, b: Stage, least_s: Mapping[Pair, int]
 ) -> tuple[Interval, ...]:
+    """From one stage to another: each green ends as late, and each begins as early, as it may.
+
+    It is as long as its most demanding pair of groups asks; yellow as in the plan in service.
+    """
     longest = max(in_service.stages, key=lambda stage: stage.clearance_s).clearance
-    ending = [x in GREENS and y not in GREENS for x, y in zip(a.picture, b.picture, strict=True)]
-    begins = [x not in GREENS and y in GREENS for x, y in zip(a.picture, b.picture, strict=True)]
-    asked_s = max(
-        (s for (g, h), s in intergreen_s.items() if ending[g] and begins[h]),
-        default=0,
-    )
-    weaker = any(x == "G" and y == "g" for x, y in zip(a.picture, b.picture, strict=True))
-    if not (any(ending) or weaker or asked_s):
-        return ()
-    missing_s = asked_s - sum(interval.duration_s for interval in longest)
-    intervals = [
-        Interval(interval.duration_s, _between(a.picture, b.picture, ending, interval, first=i < 1))
-        for i, interval in enumerate(longest)
-    ]
-    if missing_s > 0:
-        red = Interval(missing_s, "")
-        intervals.append(
-            replace(red, picture=_between(a.picture, b.picture, ending, red, first=False))
-        )
-    return tuple(intervals)
+    lamps = list(zip(a.picture, b.picture, strict=True))
+    ending = [g for g, (x, y) in enumerate(lamps) if x in GREENS and y not in GREENS]
+    beginning = [g for g, (x, y) in enumerate(lamps) if x not in GREENS and y in GREENS]
+    needs_s = [[least_s.get((g, h), 0) for h in beginning] for g in ending]
+    length_s = max((need for of_one in needs_s for need in of_one), default=0)
+    weaker = any(x == "G" and y == "g" for x, y in lamps)
+    if (ending or weaker) and not length_s:
+        length_s = sum(interval.duration_s for interval in longest)
+    yellow_s = sum(v.duration_s for i, v in enumerate(longest) if i < 1 or "y" in v.picture)
+    length_s = max(length_s, yellow_s) if ending else length_s
+    ends_s = {
+        g: length_s - max(yellow_s, *of_one, 0) for g, of_one in zip(ending, needs_s, strict=True)
+    }
+    begins_s = {
+        h: max((ends_s[g] + needs_s[i][k] for i, g in enumerate(ending)), default=0)
+        for k, h in enumerate(beginning)
+    }
 
+    def lamp(group: int, second: int) -> str:
+        x, y = lamps[group]
+        if group in ends_s:
+            since_s = second - ends_s[group]
+            return x if since_s < 0 else "y" if since_s < yellow_s else "r"
+        if group in begins_s and second >= begins_s[group]:
+            return y
+        if x in GREENS:
+            return "G" if x == y == "G" else "g"
+        return x if x == y else "r"
 
-def _between(a: str, b: str, ending: Sequence[bool], like: Interval, *, first: bool) -> str:
-    yellow = first or "y" in like.picture
-    letters = []
-    for x, y, ends in zip(a, b, ending, strict=True):
-        if ends:
-            letters.append("y" if yellow else "r")
-        elif x in GREENS:
-            letters.append("G" if x == y == "G" else "g")
-        else:
-            letters.append(x if x == y else "r")
-    return "".join(letters)
+    shown = ["".join(lamp(g, t) for g in range(len(lamps))) for t in range(length_s)]
+    return tuple(Interval(len(list(same)), picture) for picture, same in groupby(shown))

@@ -20,7 +20,7 @@ import numpy as np
 
 from optimizers.refine import Area, RefineParams, allowed
 from optimizers.splits import JunctionProblem, best_cycle, junction_problem
-from optimizers.stage_choice import right_in, with_stages
+from optimizers.stage_choice import right_in
 from traffic_brain.model.signals import SignalPlan, Stage
 
 MOST_STAGES = 4
@@ -86,7 +86,7 @@ class StageSets:
         """The junction with these stages in this order, each no shorter than its least green."""
         area = self.area
         in_service = area.problems[junction_id].plan
-        plan = with_stages(in_service, stages, area.sites[junction_id].intergreen_s)
+        plan = area.with_stages(junction_id, stages)
         least_s = [area.least_green_s(junction_id, stage) for stage in plan.stages]
         greens = tuple(
             max(low, min(stage.green_s, stage.max_green_s))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from sim_scenarios.gate.bench import Bench, Candidate
+from sim_scenarios.gate.figures import RunFigures
 from sim_scenarios.gate.journal import Journal
 from sim_scenarios.gate.phases import Check
 from sim_scenarios.gate.whole import Question, bench_of
@@ -26,6 +28,8 @@ from traffic_brain.model.documents import plans_to_json
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import silent
 
+Drive = tuple[Mapping[str, SignalPlan], int]
+"""Plans by junction, and the number of a day."""
 FIRST_SEED = 700_000_000
 SCALES = (1.0, 1.1, 1.0, 1.15, 1.0, 1.0, 1.1, 1.0)
 """Demand of each day, times the rebuilt one."""
@@ -55,18 +59,39 @@ class RebuiltCity:
             return "the feeds show no vehicle that could be simulated"
         return "; ".join(self._problems)
 
-    def delays_s(self, drives: Sequence[tuple[Mapping[str, SignalPlan], int]]) -> list[float]:
+    def delays_s(self, drives: Sequence[Drive]) -> list[float]:
         """Delay per vehicle, s, of plans by junction on a day each.
 
         Raises:
             SimulationError: SUMO failed twice on one run.
         """
+        return [figures.delay.delay_s_per_veh for figures in self._driven(drives)]
+
+    def spent_s(self, drives: Sequence[Drive]) -> list[Mapping[str, float]]:
+        """By link: seconds spent on it, or waiting for a place on it, over all vehicles.
+
+        Raises:
+            SimulationError: SUMO failed twice on one run.
+        """
+        return [self._by_link(figures) for figures in self._driven(drives, places=True)]
+
+    def _driven(self, drives: Sequence[Drive], *, places: bool = False) -> list[RunFigures]:
         asked = [(self._candidate(plans), day) for plans, day in drives]
         once = list(dict.fromkeys(asked))  # a run has a folder of its own, so none runs twice
         pairs = [(candidate, self._seed(day)) for candidate, day in once]
         scales = [SCALES[day] for _, day in once]
-        runs = dict(zip(once, self._bench.run(pairs, None, scales, silent), strict=True))
-        return [runs[pair].delay.delay_s_per_veh for pair in asked]
+        found = self._bench.run(pairs, None, scales, silent, places=places)
+        runs = dict(zip(once, found, strict=True))
+        return [runs[pair] for pair in asked]
+
+    def _by_link(self, figures: RunFigures) -> Mapping[str, float]:
+        places, vehicles = figures.places, max(1, figures.delay.vehicles)
+        assert places is not None
+        spent: dict[str, float] = defaultdict(float)
+        seconds = (places.spent_s + places.waited_s) / vehicles
+        for (link_id, _), per_vehicle in zip(self._bench.ways.turns, seconds.tolist(), strict=True):
+            spent[link_id] += per_vehicle
+        return spent
 
     def _seed(self, day: int) -> int:
         return (FIRST_SEED + 1000 * self.asked.seed + day) % SEEDS

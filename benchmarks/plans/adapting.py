@@ -14,9 +14,11 @@ import numpy as np
 
 from benchmarks.plans import peers
 from optimizers.refine import Area, RefineParams, neighbour, restaged
-from optimizers.search import SLACK_RATIO, Plans
+from optimizers.search import Plans
 from traffic_brain.model.signals import SignalPlan
 
+SLACK_RATIO = 0.02
+"""On the first day a change may look so much worse and still go on to the others."""
 LONGEST_RATIOS = (1.3, 2.0, 4.0)
 MAX_GAPS_S = (1.5, 2.0, 2.5, 3.0, 4.0)
 DETECTOR_GAPS_S = (0.5, 1.0, 1.5, 2.0, 3.0)

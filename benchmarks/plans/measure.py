@@ -39,7 +39,7 @@ CONTENDERS = (
     *("SUMO actuated", "delay-based", "max-pressure", "max-wave"),
     *(f"ours {form}, {kind}" for form in ("fixed", "actuated") for kind in KEPT_AND_FREED),
 )
-VERSION = 1
+VERSION = 2
 """Raised when a contender is made in another way: what was stored is then run again."""
 
 

@@ -10,25 +10,29 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.plans import peers
 from benchmarks.plans.adapting import TRIED, Adaptation, adapted
 from benchmarks.plans.maps import Map
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.truth import city_of
+from optimizers.nearness import NOWHERE
 from optimizers.params import OptimizeParams
 from optimizers.search import Drive, Plans, SearchParams, search
 from optimizers.solve import solve
-from sim_scenarios.outputs import summarise
-from sim_scenarios.run import RunRequest, run
+from sim_scenarios.outputs import read_routes, read_trips, summarise
+from sim_scenarios.run import RunRequest, RunResult, run
 from traffic_brain.model.documents import plan_to_dict, plans_from_dict, plans_to_json
 
+T = TypeVar("T")
 KEPT_AND_FREED = ("protections kept", "freed")
-VERSION = 12
+VERSION = 13
 DAYS: tuple[tuple[str, int], ...] = (
     *(("recorded", 11), ("redrawn", 14), ("recorded", 12)),
     *(("redrawn", 15), ("recorded", 13)),
@@ -76,35 +80,81 @@ class Driven:
 
     def delays_s(self, drives: Sequence[Drive]) -> list[float]:
         """Delay per vehicle, s."""
+        return self._side_by_side(self.delay_s, drives)
+
+    def spent_s(self, drives: Sequence[Drive]) -> list[Mapping[str, float]]:
+        """By link: seconds per vehicle spent on it, or waiting for a place on it."""
+        return self._side_by_side(self._spent_s, drives)
+
+    def _side_by_side(self, asked: Callable[..., T], drives: Sequence[Drive]) -> list[T]:
         for demand, seed in {DAYS[day] for _, day in drives}:
             if demand == "redrawn":
                 self.map.redrawn(seed)  # written once, before several runs look for it
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as side_by_side:
-            return list(side_by_side.map(lambda drive: self.delay_s(*drive), drives))
+            return list(side_by_side.map(lambda drive: asked(*drive), drives))
+
+    def _spent_s(self, plans: Plans, day: int) -> Mapping[str, float]:
+        question = self._question("spent", plans, day)
+        spent: Mapping[str, float] = self.store.once(
+            question, lambda: self._drive(plans, day, None, places=True)
+        )["spent_s"]
+        return spent
 
     def delay_s(self, plans: Plans, day: int, adaptation: Adaptation | None = None) -> float:
         """Delay per vehicle in SUMO on one day, with fixed stages or with stages that adapt."""
-        text = plans_to_json(plans[j] for j in sorted(plans))
-        question: Figures = {
-            "what": "search",
-            "map": self.map.name,
-            "content": self.map.content,
-            "plans": hashlib.sha256(text.encode()).hexdigest()[:24],
-            "day": DAYS[day],
-        }
+        question = self._question("search", plans, day)
         if adaptation:
             question["form"] = asdict(adaptation)
         found = self.store.once(question, lambda: self._drive(plans, day, adaptation))
         return float(found["delay_s_per_veh"])
 
-    def _drive(self, plans: Plans, day: int, adaptation: Adaptation | None) -> Figures:
+    def _question(self, what: str, plans: Plans, day: int) -> Figures:
+        text = plans_to_json(plans[j] for j in sorted(plans))
+        return {
+            "what": what,
+            "map": self.map.name,
+            "content": self.map.content,
+            "plans": hashlib.sha256(text.encode()).hexdigest()[:24],
+            "day": DAYS[day],
+        }
+
+    def _drive(
+        self, plans: Plans, day: int, adaptation: Adaptation | None, *, places: bool = False
+    ) -> Figures:
         demand, seed = DAYS[day]
         world = self.map.world if demand == "recorded" else self.map.redrawn(seed)
         with tempfile.TemporaryDirectory(prefix="bench-search-") as name:
             path = Path(name) / "plans.add.xml"
             programs = adaptation.write(plans, path) if adaptation else peers.fixed(plans, path)
-            result = run(RunRequest(world, seed, Path(name) / "run", additional=(programs,)))
-            return {"delay_s_per_veh": summarise(result).delay_s_per_veh}
+            folder = Path(name) / "run"
+            result = run(
+                RunRequest(world, seed, folder, additional=(programs,), vehicle_routes=places)
+            )
+            delay = {"delay_s_per_veh": summarise(result).delay_s_per_veh}
+            return delay | ({"spent_s": spent_by_link(result)} if places else {})
+
+
+def spent_by_link(result: RunResult) -> dict[str, float]:
+    """Seconds per vehicle on each link, and before the map at the first; of all that were due.
+
+    A link's time runs from leaving the link before, so that it holds the way through the junction.
+    Where those waited that never got in, no output tells.
+    """
+    end_s = result.request.scenario.end_s
+    trips = list(read_trips(result.trips_file, end_s))
+    waited_s = {trip.vehicle_id: trip.departure_delay_s for trip in trips}
+    spent: dict[str, float] = defaultdict(float)
+    for route in read_routes(result.vehicle_routes_file):
+        in_s = route.depart_s
+        spent[route.links[0]] += waited_s.pop(route.vehicle_id)
+        for link_id, out_s in zip(route.links, route.exit_times_s, strict=True):
+            spent[link_id] += (out_s if out_s >= 0 else end_s) - in_s
+            in_s = out_s
+            if out_s < 0:
+                break
+    spent[NOWHERE] += sum(waited_s.values())
+    count = max(1, len(trips))
+    return {link_id: seconds / count for link_id, seconds in spent.items()}
 
 
 def write_ours(map_: Map, contender: str, search_: Search, store: Store, folder: Path) -> Path:

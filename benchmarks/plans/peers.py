@@ -21,11 +21,13 @@ from optimizers.webster import greens_s, webster_cycle_s
 from sim_scenarios.programs import write_programs
 from traffic_brain.diagnosis.capacity import START_UP_LOSS_S, USED_YELLOW_S, lane_groups
 from traffic_brain.errors import SimulationError
-from traffic_brain.model.signals import SignalPlan
+from traffic_brain.model.signals import SignalPlan, Stage
 
 LONGEST_CYCLE_S = 120.0
 """Where no cycle serves the demand, and tlsCycleAdaptation's own limit."""
 SHORTEST_CYCLE_S = 30.0
+LONGEST_S = 50
+"""netconvert's own longest green (``--tls.max-dur``), for who adapts."""
 
 
 def webster(map_: Map, demand_vph: Mapping[str, np.ndarray], folder: Path) -> Path:
@@ -57,8 +59,19 @@ def _webster(plan: SignalPlan, map_: Map, demand_vph: Mapping[str, np.ndarray]) 
 
 
 def controlled(map_: Map, kind: str, folder: Path) -> Path:
-    """The plans in file under SUMO's own control ``kind``: ``actuated`` or ``delay_based``."""
-    return _adapting(map_.in_service, kind, folder / f"{kind}.add.xml")
+    """The plans in file under SUMO's own control ``kind``: ``actuated`` or ``delay_based``.
+
+    Greens last up to `LONGEST_S`, or as long as in the file.
+    """
+    limited = {
+        junction_id: replace(plan, stages=tuple(map(_usually_limited, plan.stages)))
+        for junction_id, plan in map_.in_service.items()
+    }
+    return _adapting(limited, kind, folder / f"{kind}.add.xml")
+
+
+def _usually_limited(stage: Stage) -> Stage:
+    return replace(stage, max_green_s=min(stage.max_green_s, max(LONGEST_S, stage.green_s)))
 
 
 def actuated(plans: Mapping[str, SignalPlan], path: Path, parameters: Mapping[str, float]) -> Path:

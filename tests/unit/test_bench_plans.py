@@ -10,14 +10,16 @@ import pytest
 from benchmarks.plans.adapting import MAX_GAPS_S, Adaptation, adapted, best_adaptation
 from benchmarks.plans.controlled import _between, find_controller, run_controlled, source_digest
 from benchmarks.plans.maps import read_map
+from benchmarks.plans.ours import spent_by_link
 from benchmarks.plans.store import Figures, Store
 from benchmarks.plans.table import markdown
+from optimizers.nearness import NOWHERE
 from optimizers.params import OptimizeParams
 from optimizers.problem import read_problem
 from optimizers.refine import RefineParams
 from optimizers.search import Plans
-from sim_scenarios.outputs import summarise
-from sim_scenarios.run import RunRequest
+from sim_scenarios.outputs import read_trips, summarise
+from sim_scenarios.run import RunRequest, run
 from tests.unit.short_night import ShortNight
 from traffic_brain.cli import main
 from traffic_brain.errors import ConfigurationError
@@ -89,6 +91,17 @@ def test_adapting_stages_are_taken_only_where_the_street_is_better_off(
     text = how.write(plans, tmp_path / "plans.add.xml").read_text(encoding="utf-8")
     assert f'<param key="max-gap" value="{how.max_gap_s}"' in text
     assert text.count('type="actuated"') == len(plans)
+
+
+def test_all_time_from_when_a_vehicle_is_due_goes_by_links(tmp_path: Path) -> None:
+    map_ = read_map("cologne1", tmp_path)
+    result = run(RunRequest(map_.world, 1, tmp_path / "run", vehicle_routes=True))
+    spent, end_s = spent_by_link(result), map_.world.end_s
+    trips = list(read_trips(result.trips_file, end_s))
+    seconds = sum((t.arrival_s if t.arrived else end_s) - t.due_s for t in trips)
+    assert sum(spent.values()) == pytest.approx(seconds / len(trips), abs=0.01)
+    assert not all(t.arrived for t in trips)
+    assert spent.keys() - {NOWHERE} <= map_.network.links.keys()
 
 
 def test_who_loses_green_gets_yellow() -> None:

@@ -25,7 +25,7 @@ from tests.unit.short_night import ShortNight
 from traffic_brain.diagnosis.queue_model import Habits, journeys, lamps, simulate, street_map
 from traffic_brain.errors import ConfigurationError, DataRefused
 from traffic_brain.model.network import Connection, Junction, Movement, Turn
-from traffic_brain.model.rules import JunctionRulesInput, judge, violations
+from traffic_brain.model.rules import JunctionRulesInput, judge, least_clearances_s, violations
 from traffic_brain.model.signals import Interval, SignalPlan, Stage
 
 FEW = OptimizeParams(common_cycles_s=(60,), max_candidates=3)
@@ -145,9 +145,34 @@ def test_every_choice_of_stages_has_the_clearances_that_the_rules_ask(asked_s: i
     choices = drawn_choices(library, freed=True)
     assert len(choices) > 10
     for choice in choices:
-        changed = with_stages(plan, choice, site.intergreen_s)
+        changed = with_stages(plan, choice, least_clearances_s(site, plan))
         assert violations(judge(changed, site, plan)) == []
         assert pictures(changed.stages) == pictures(choice)
+
+
+def test_each_group_ends_as_late_and_begins_as_early_as_its_own_conflicts_allow() -> None:
+    main, _, side = four_stages().stages
+    known = (replace(main, picture="GrGr"), *four_stages().stages[1:])
+    plan = replace(four_stages(), stages=known)
+    least_s = {(0, 3): 5, (1, 3): 3, (2, 3): 6, (3, 0): 3, (3, 1): 4, (3, 2): 5}
+    changed = with_stages(plan, (main, side), least_s)
+    assert changed.stages[0].clearance == (
+        *(Interval(1, "Ggyr"), Interval(2, "ygyr")),
+        *(Interval(1, "yyrr"), Interval(2, "ryrr")),
+    )
+    assert changed.stages[1].clearance == (
+        *(Interval(3, "rrry"), Interval(1, "Grrr"), Interval(1, "Ggrr")),
+    )
+
+
+def test_what_a_direct_change_needs_is_what_the_plan_in_service_gives_or_more() -> None:
+    asked = {(0, 3): 5, (3, 0): 6, (1, 3): 2}
+    site = JunctionRulesInput(junction(), intergreen_s=asked)
+    least_s = least_clearances_s(site, four_stages())
+    assert least_s.keys() == {p for a, b in junction().conflicts for p in ((a, b), (b, a))}
+    assert least_s[3, 0] == 3  # given, though the geometry asks for more
+    assert least_s[0, 3] == 5  # a stage lies between: geometry decides
+    assert least_s[2, 3] == 3  # and where it says nothing, the longest that is given
 
 
 def test_a_stage_that_only_adds_streams_follows_without_a_clearance() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from sim_scenarios.check import CheckParams
 from sim_scenarios.gate.whole import Question
 from sim_scenarios.rebuilt import rebuilt_city
 from tests.unit.short_night import ShortNight
+from traffic_brain.diagnosis.queue_model import lamps, simulate
 from traffic_brain.errors import ConfigurationError, SimulationError
 from traffic_brain.model.reading import read_json
 from traffic_brain.model.rules import judge, violations
@@ -50,6 +52,18 @@ class Modelled:
         self.asked += drives
         delays = [self.judges[day].delay_s_per_veh(plans) for plans, day in drives]
         return [d if self.sign > 0 else 1000.0 / d for d in delays]
+
+    def spent_s(self, drives: Sequence[Drive]) -> list[Mapping[str, float]]:
+        return [self._spent_s(plans, self.judges[day]) for plans, day in drives]
+
+    def _spent_s(self, plans: Mapping[str, SignalPlan], on_day: Judge) -> Mapping[str, float]:
+        area, city, driven = on_day.area, on_day._city, on_day._draws[0]
+        run = simulate(city, lamps(city, {**area.held, **plans}), driven, *area.window_s)
+        links = tuple(area.network.links)
+        spent: dict[str, float] = defaultdict(float)
+        for link, lost_s in zip(driven.step_link, run.measures.step_delay_s, strict=True):
+            spent[links[link]] += self.sign * lost_s / len(driven.depart_s)
+        return spent
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +185,9 @@ def test_the_same_plans_asked_for_twice_run_once(short_night: ShortNight, tmp_pa
         assert first == second
         assert other > first
         assert len(list((tmp_path / "runs").iterdir())) == 2
+        (spent,) = simulated.spent_s([(plans, 0)])
+        assert spent.keys() <= problem.network.links.keys()
+        assert sum(spent.values()) > first
 
 
 def test_some_days_of_a_search_have_more_vehicles_than_were_observed(

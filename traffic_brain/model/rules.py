@@ -425,6 +425,28 @@ def intergreen_kept(
             )
 
 
+def least_clearances_s(
+    site: JunctionRulesInput,
+    in_service: SignalPlan,
+    standard: SafetyStandard = DEFAULT_STANDARD,
+) -> dict[Pair, int]:
+    """What a direct change from a group's green to a conflicting one must last at least, in s.
+
+    By ordered pair: what the plan in service gives, whatever geometry asks; for a change that it
+    never makes, the longest of all it gives, or more where geometry or the yellow asks for more.
+    No plan that keeps to these breaks the rule ``intergreen`` in a direct change.
+    """
+    given = _given(in_service, site)
+    longest = max(given.values(), default=0)
+    pairs = (p for a, b in site.junction.conflicts for p in ((a, b), (b, a)))
+    return {
+        pair: given[pair]
+        if pair in given
+        else max(longest, standard.yellow_min_s, site.intergreen_s.get(pair, 0))
+        for pair in pairs
+    }
+
+
 def green_limits_kept(
     plan: SignalPlan, site: JunctionRulesInput, in_service: SignalPlan
 ) -> Iterator[Violation]:

@@ -25,6 +25,7 @@ LEAST_WEIGHT = 0.02
 """Of a junction at which nothing is lost, against all that is lost."""
 RIVALS = 2
 """Sets of changes that drive side by side."""
+SURE = 1.0
 SLACK_RATIO = 0.01
 """All in all so much more may be lost by chance while near the changes less is."""
 
@@ -94,11 +95,11 @@ class Polish:
     def _kept(
         self, best: Plans, now_s: np.ndarray, changes: list[Change], days: Sequence[int]
     ) -> tuple[Plans, np.ndarray]:
-        """Those that are better on all of the days, together; or nothing changed."""
+        """Those that are better on these days beyond their chance, together; or nothing changed."""
         while changes:
             plans = _changed(best, changes)
             after_s = self.spent_s([plans], days)[0]
-            better = [c for c in changes if (after_s - now_s)[:, c.acts].sum() < 0]
+            better = [c for c in changes if _surely_less((after_s - now_s)[:, c.acts].sum(axis=1))]
             if len(better) == len(changes):
                 total_s = after_s.sum() - now_s.sum()
                 return (plans, after_s) if total_s < SLACK_RATIO * now_s.sum() else (best, now_s)
@@ -131,6 +132,16 @@ class Polish:
         count = len(weights)
         drawn = self.rng.choice(count, count, replace=False, p=weights / weights.sum())
         return [int(number) for number in drawn]
+
+
+def _surely_less(differences_s: np.ndarray) -> bool:
+    """Whether the mean over the days lies below zero by `SURE` times its standard error or more.
+
+    What looks better by chance alone is on the average worse, and many are tried.
+    """
+    count = len(differences_s)
+    error_s = float(differences_s.std(ddof=1)) / count**0.5 if count > 1 else 0.0
+    return float(differences_s.mean()) < -SURE * error_s
 
 
 def _changed(plans: Plans, changes: Sequence[Change]) -> Plans:

@@ -44,7 +44,7 @@ Drive = tuple[Plans, int]
 Draw = Callable[[SignalPlan, np.random.Generator], tuple[np.ndarray, int]]
 
 LEAST_DAYS = 3
-DAYS_AT_ONCE = 5
+DAYS_AT_ONCE = 4
 """On which changes are compared, before other days have their turn."""
 TURNS = 4
 """Of days, while changes are tried."""

@@ -32,11 +32,9 @@ from traffic_brain.model.documents import plan_to_dict, plans_from_dict, plans_t
 
 T = TypeVar("T")
 KEPT_AND_FREED = ("protections kept", "freed")
-VERSION = 13
-DAYS: tuple[tuple[str, int], ...] = (
-    *(("recorded", 11), ("redrawn", 14), ("recorded", 12)),
-    *(("redrawn", 15), ("recorded", 13)),
-    *(("redrawn", 18), ("recorded", 16), ("redrawn", 19)),
+VERSION = 14
+DAYS: tuple[tuple[str, int], ...] = tuple(
+    (demand, seed) for seed in range(11, 19) for demand in ("recorded", "redrawn")
 )
 """Of the search: as recorded and drawn anew, each with a seed."""
 RECORDED = (0, 2, 4)

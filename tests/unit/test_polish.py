@@ -11,7 +11,7 @@ import pytest
 
 from optimizers.nearness import NOWHERE, Nearness, nearness_of
 from optimizers.params import OptimizeParams
-from optimizers.polish import Polish
+from optimizers.polish import Polish, _surely_less
 from optimizers.problem import City, read_problem
 from optimizers.refine import Plans, RefineParams, neighbour_at
 from tests.unit.short_night import ShortNight
@@ -87,6 +87,13 @@ def test_a_change_that_helps_nowhere_is_not_taken(problem: City) -> None:
         for j, plan in in_service(problem).items()
     }
     assert polish(problem, world).climbed(best, range(3), 5, lambda _: None) == best
+
+
+def test_what_looks_better_by_chance_is_not_taken() -> None:
+    assert _surely_less(np.array([-0.1, -0.1, -0.1]))
+    assert _surely_less(np.array([-1.0, -0.2, 0.1, -0.9]))
+    assert not _surely_less(np.array([-1.0, 0.9, -0.8, 0.7]))
+    assert not _surely_less(np.zeros(4))
 
 
 def test_junctions_that_change_in_one_run_are_near_to_none_in_common(problem: City) -> None:

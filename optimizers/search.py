@@ -128,7 +128,7 @@ class SearchParams:
         return RefineParams(max(self.evaluations, 1), self.draws, self.free_protections)
 
 
-UNASKED = SearchParams(tries=40, most_refined=4, most_vehicles=8_000)
+UNASKED = SearchParams(tries=20, most_refined=4, most_vehicles=8_000)
 """Of a night whose settings do not speak of it: with so little to simulate it takes minutes."""
 
 

@@ -25,7 +25,7 @@ from traffic_brain.cli import options, output
     type=click.IntRange(min=1),
     metavar="N",
     help="Then refine cycles, splits, offsets and stages together in the city rebuilt in SUMO, "
-    "with N rounds of two changes at the end (60 are usual); takes minutes.",
+    "with N steps of two sets of changes at the end (60 are usual); takes minutes.",
 )
 @click.option(
     "--free-protections",

@@ -1,8 +1,9 @@
-"""Refinement that a simulation steers: a queue model proposes, the simulation decides.
+"""Refinement that a simulation steers.
 
-First the queue model is calibrated: some plans drive in the simulation, the model is fitted to half
-of them and must rank the other half as the simulation does, or it is not used. On the model the
-best candidates are refined jointly, and near what comes out the model is calibrated again. The best
+Candidates and plans drawn far and wide drive in the simulation. Who asks for it has the queue model
+propose more: it is fitted to half of those plans and must rank the other half as the simulation
+does, or it is not used; on it the best candidates are refined jointly, and near what comes out it
+is calibrated again. (On the maps tried it was trusted seldom, and took most of the time.) The best
 of all plans that have driven is then changed step by step (`polish`): a change is taken only if the
 simulation shows that it helps over some days of the search, at least three; one day alone is soon
 fitted by chance. What was best on some days is lucky there, too: now and then the days change, and
@@ -101,7 +102,7 @@ class SearchParams:
     """
 
     tries: int = 60
-    evaluations: int = 1000
+    evaluations: int = 0
     draws: int = 2
     rounds: int = 2
     calibration_plans: int = 24
@@ -128,7 +129,7 @@ class SearchParams:
         return RefineParams(max(self.evaluations, 1), self.draws, self.free_protections)
 
 
-UNASKED = SearchParams(tries=20, most_refined=4, most_vehicles=8_000)
+UNASKED = SearchParams(tries=30, most_refined=8, most_vehicles=8_000)
 """Of a night whose settings do not speak of it: with so little to simulate it takes minutes."""
 
 

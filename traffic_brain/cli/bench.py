@@ -167,7 +167,7 @@ def plans(
     "tries",
     type=click.IntRange(min=0),
     help="Changes that each night tries in the rebuilt city; 0: plans are not refined. Left out: "
-    "as nights do of themselves, 40 where up to 4 junctions may be retimed and 8,000 vehicles "
+    "as nights do of themselves, 30 where up to 8 junctions may be retimed and 8,000 vehicles "
     "drove, else none.",
 )
 @click.option("--workers", type=click.IntRange(min=0), default=0, help="Simulations at a time.")

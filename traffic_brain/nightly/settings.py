@@ -22,7 +22,7 @@
     max_candidates = 15
 
     [refine]                         # of the search in the rebuilt city; see optimizers.search
-    tries = 60                       # 0: none; without this table 40, of up to 4 junctions
+    tries = 60                       # 0: none; without this table 30, of up to 8 junctions
 
     [check]                          # of the simulations; see sim_scenarios.check.CheckParams
     confirm_seeds = 8

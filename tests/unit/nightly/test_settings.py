@@ -140,7 +140,7 @@ def test_few_junctions_are_refined_unless_the_settings_say_otherwise() -> None:
         return _params(NightSettings(**settings)).search.tries  # type: ignore[arg-type]
 
     usual = _params(NightSettings()).search
-    assert (usual.tries, usual.most_refined) == (40, 4)
+    assert (usual.tries, usual.most_refined) == (30, 8)
     assert _params(NightSettings(refine={})).search == SearchParams()
     assert tries(refine={"tries": 0}) == 0
     assert tries(optimize={"max_changes": 2}) == 0

@@ -17,6 +17,7 @@ from itertools import combinations, groupby, islice, permutations
 import networkx as nx
 import numpy as np
 
+from traffic_brain.model.lamps import yellows_after_green
 from traffic_brain.model.network import NO_SIGNAL, Connection, Junction, Movement, Turn
 from traffic_brain.model.signals import GREENS, Interval, SignalPlan, Stage
 
@@ -39,10 +40,12 @@ def with_stages(
             in_service.stages, (*in_service.stages[1:], in_service.stages[0]), strict=True
         )
     }
+    yellows_s = _yellows_s(in_service)
     changed = tuple(
         replace(
             a,
-            clearance=known.get((a.picture, b.picture)) or _clearance(in_service, a, b, least_s),
+            clearance=known.get((a.picture, b.picture))
+            or _clearance(in_service, a, b, least_s, yellows_s),
         )
         for a, b in zip(stages, (*stages[1:], stages[0]), strict=True)
     )
@@ -331,36 +334,38 @@ def right_in(stage: Stage, group: int) -> int:
 
 
 def _clearance(
-    in_service: SignalPlan, a: Stage, b: Stage, least_s: Mapping[Pair, int]
+    in_service: SignalPlan,
+    a: Stage,
+    b: Stage,
+    least_s: Mapping[Pair, int],
+    yellows_s: Sequence[int],
 ) -> tuple[Interval, ...]:
     """From one stage to another: each green ends as late, and each begins as early, as it may.
 
-    It is as long as its most demanding pair of groups asks; yellow as in the plan in service.
+    It is as long as its most demanding pair of groups asks. A green that goes on, but is protected
+    no longer, clears the way for who comes against it as one that ends.
     """
-    longest = max(in_service.stages, key=lambda stage: stage.clearance_s).clearance
     lamps = list(zip(a.picture, b.picture, strict=True))
     ending = [g for g, (x, y) in enumerate(lamps) if x in GREENS and y not in GREENS]
+    weaker = [g for g, (x, y) in enumerate(lamps) if x == "G" and y == "g"]
     beginning = [g for g, (x, y) in enumerate(lamps) if x not in GREENS and y in GREENS]
-    needs_s = [[least_s.get((g, h), 0) for h in beginning] for g in ending]
-    length_s = max((need for of_one in needs_s for need in of_one), default=0)
-    weaker = any(x == "G" and y == "g" for x, y in lamps)
-    if (ending or weaker) and not length_s:
-        length_s = sum(interval.duration_s for interval in longest)
-    yellow_s = sum(v.duration_s for i, v in enumerate(longest) if i < 1 or "y" in v.picture)
-    length_s = max(length_s, yellow_s) if ending else length_s
-    ends_s = {
-        g: length_s - max(yellow_s, *of_one, 0) for g, of_one in zip(ending, needs_s, strict=True)
-    }
+    yellow_s = {g: yellows_s[g] for g in ending} | dict.fromkeys(weaker, 0)
+    need_s = {g: max((least_s.get((g, h), 0) for h in beginning), default=0) for g in yellow_s}
+    length_s = max((max(need_s[g], yellow_s[g]) for g in yellow_s), default=0)
+    if weaker and not length_s:
+        length_s = max(stage.clearance_s for stage in in_service.stages)
+    ends_s = {g: length_s - max(need_s[g], yellow_s[g]) for g in yellow_s}
     begins_s = {
-        h: max((ends_s[g] + needs_s[i][k] for i, g in enumerate(ending)), default=0)
-        for k, h in enumerate(beginning)
+        h: max((end_s + least_s.get((g, h), 0) for g, end_s in ends_s.items()), default=0)
+        for h in beginning
     }
 
     def lamp(group: int, second: int) -> str:
         x, y = lamps[group]
         if group in ends_s:
             since_s = second - ends_s[group]
-            return x if since_s < 0 else "y" if since_s < yellow_s else "r"
+            after = "y" if since_s < yellow_s[group] else "g" if y == "g" else "r"
+            return x if since_s < 0 else after
         if group in begins_s and second >= begins_s[group]:
             return y
         if x in GREENS:
@@ -369,3 +374,9 @@ def _clearance(
 
     shown = ["".join(lamp(g, t) for g in range(len(lamps))) for t in range(length_s)]
     return tuple(Interval(len(list(same)), picture) for picture, same in groupby(shown))
+
+
+def _yellows_s(plan: SignalPlan) -> list[int]:
+    """The longest yellow of each signal group; that of the others for one that has none."""
+    own = [max(yellows_after_green(plan, g), default=0) for g in range(plan.signal_group_count)]
+    return [yellow_s or max(own) for yellow_s in own]

@@ -150,6 +150,36 @@ def test_every_choice_of_stages_has_the_clearances_that_the_rules_ask(asked_s: i
         assert pictures(changed.stages) == pictures(choice)
 
 
+@pytest.mark.parametrize("asked_s", [0, 3, 6])
+def test_stages_chosen_anew_can_be_chosen_anew_once_they_are_in_service(asked_s: int) -> None:
+    asked = {(0, 3): asked_s, (2, 3): 4, (3, 1): 5}
+    plan, site = four_stages(), JunctionRulesInput(junction(), intergreen_s=asked)
+    library = possible_stages(plan, junction(), connections(1), movements(), freed=True)
+    first = [
+        with_stages(plan, choice, least_clearances_s(site, plan))
+        for choice in drawn_choices(library, freed=True)
+    ]
+    rng, seen = np.random.default_rng(2), 0
+    for now in first:
+        for _ in range(20):
+            choice = other_choice(now.stages, plan, library, rng, freed=True)
+            if choice is not None and keeps_rights(choice, now, freed=True):
+                changed = with_stages(now, choice, least_clearances_s(site, now))
+                assert violations(judge(changed, site, now)) == []
+                seen += 1
+    assert seen > 50
+
+
+def test_who_comes_against_a_turn_that_loses_its_protection_waits_as_for_its_end() -> None:
+    _, left, side = four_stages().stages
+    both = Stage("GgGr", 20, (), 5, 60)
+    plan = replace(four_stages(), stages=(replace(both, picture="GrGr"), left, side))
+    changed = with_stages(plan, (replace(left, picture="GGrr"), both, side), {(1, 2): 4})
+    assert changed.stages[0].clearance == (Interval(4, "Ggrr"),)
+    slower = with_stages(plan, (left, both, side), {(1, 2): 4})
+    assert slower.stages[0].clearance == (Interval(4, "Ggrr"),)  # nobody holds the main stream
+
+
 def test_each_group_ends_as_late_and_begins_as_early_as_its_own_conflicts_allow() -> None:
     main, _, side = four_stages().stages
     known = (replace(main, picture="GrGr"), *four_stages().stages[1:])

@@ -47,8 +47,12 @@ class Nearness:
         return found
 
     def acts(self, number: int) -> np.ndarray:
-        """bool[junction + 2]: whose time tells of a change at one junction."""
-        return np.append(self.near[number], (True, False))
+        """bool[junction + 2]: whose time tells of a change at one junction.
+
+        That behind all signals, too: a link's time begins when the link before is left, so that
+        who waits on the last junction itself waits there.
+        """
+        return np.append(self.near[number], (True, True))
 
 
 def nearness_of(area: Area) -> Nearness:

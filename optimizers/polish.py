@@ -16,16 +16,17 @@ from typing import NamedTuple
 import numpy as np
 
 from optimizers.nearness import Nearness
-from optimizers.refine import Area, Judge, Plans, RefineParams, neighbour, neighbour_at
+from optimizers.refine import Area, Judge, Plans, RefineParams, neighbour_at, other_cycle
 from traffic_brain.model.signals import SignalPlan
 
 EVERYWHERE_PROB = 0.15
-"""Of a step that draws as the refinement on the model does, where cycles may change together."""
+"""Of a set of changes that is another cycle for all junctions of one."""
 LEAST_WEIGHT = 0.02
 """Of a junction at which nothing is lost, against all that is lost."""
 RIVALS = 2
 """Sets of changes that drive side by side."""
 SURE = 1.0
+"""Standard errors; more would cost more days than a night has."""
 SLACK_RATIO = 0.01
 """All in all so much more may be lost by chance while near the changes less is."""
 
@@ -99,7 +100,9 @@ class Polish:
         while changes:
             plans = _changed(best, changes)
             after_s = self.spent_s([plans], days)[0]
-            better = [c for c in changes if _surely_less((after_s - now_s)[:, c.acts].sum(axis=1))]
+            better = [
+                c for c in changes if _beyond_chance((after_s - now_s)[:, c.acts].sum(axis=1))
+            ]
             if len(better) == len(changes):
                 total_s = after_s.sum() - now_s.sum()
                 return (plans, after_s) if total_s < SLACK_RATIO * now_s.sum() else (best, now_s)
@@ -110,7 +113,7 @@ class Polish:
         """Changes that have no junction in common where they act."""
         everywhere = np.ones(now_s.shape[1], dtype=bool)
         if self.rng.random() < EVERYWHERE_PROB:
-            changed = neighbour(self.area, best, self.params, self.rng)
+            changed = other_cycle(self.area, best, self.params, self.rng)
             if changed:
                 yield Change(changed, everywhere)
                 return
@@ -134,10 +137,11 @@ class Polish:
         return [int(number) for number in drawn]
 
 
-def _surely_less(differences_s: np.ndarray) -> bool:
-    """Whether the mean over the days lies below zero by `SURE` times its standard error or more.
+def _beyond_chance(differences_s: np.ndarray) -> bool:
+    """Whether the mean over the days lies below zero by more than `SURE` times its standard error.
 
-    What looks better by chance alone is on the average worse, and many are tried.
+    What looks better by chance alone is on the average worse, and many are tried. One of the days
+    has chosen the change already: of those that do nothing about a third still pass.
     """
     count = len(differences_s)
     error_s = float(differences_s.std(ddof=1)) / count**0.5 if count > 1 else 0.0

@@ -306,6 +306,20 @@ def neighbour(
     return None
 
 
+def other_cycle(
+    area: Area, plans: Plans, params: RefineParams, rng: np.random.Generator
+) -> dict[str, SignalPlan]:
+    """All junctions of one cycle with another, as the rules allow; empty: nothing was drawn."""
+    names = sorted(plans.keys() & area.problems.keys())
+    for _ in range(TRIES):
+        cycle_s = plans[names[int(rng.integers(len(names)))]].cycle_s
+        drawn = _new_cycle([plans[j] for j in names], cycle_s, rng)
+        fitting = {j: p for j, p in drawn.items() if p is not None and allowed(area, p, params)}
+        if len(fitting) == len(drawn):
+            return fitting
+    return {}
+
+
 def neighbour_at(
     area: Area, plan: SignalPlan, params: RefineParams, rng: np.random.Generator
 ) -> SignalPlan | None:

@@ -350,13 +350,22 @@ def _clearance(
     weaker = [g for g, (x, y) in enumerate(lamps) if x == "G" and y == "g"]
     beginning = [g for g, (x, y) in enumerate(lamps) if x not in GREENS and y in GREENS]
     yellow_s = {g: yellows_s[g] for g in ending} | dict.fromkeys(weaker, 0)
-    need_s = {g: max((least_s.get((g, h), 0) for h in beginning), default=0) for g in yellow_s}
-    length_s = max((max(need_s[g], yellow_s[g]) for g in yellow_s), default=0)
+    apart_s = {
+        (g, h): max(least_s[g, h], yellow_s[g])
+        for g in yellow_s
+        for h in beginning
+        if (g, h) in least_s
+    }
+    needed_s = dict(yellow_s)
+    for (g, _), seconds in apart_s.items():
+        needed_s[g] = max(needed_s[g], seconds)
+    length_s = max(needed_s.values(), default=0)
     if weaker and not length_s:
         length_s = max(stage.clearance_s for stage in in_service.stages)
-    ends_s = {g: length_s - max(need_s[g], yellow_s[g]) for g in yellow_s}
+        needed_s = dict.fromkeys(weaker, length_s)
+    ends_s = {g: length_s - seconds for g, seconds in needed_s.items()}
     begins_s = {
-        h: max((end_s + least_s.get((g, h), 0) for g, end_s in ends_s.items()), default=0)
+        h: max((ends_s[g] + s for (g, k), s in apart_s.items() if k == h), default=0)
         for h in beginning
     }
 
@@ -377,6 +386,10 @@ def _clearance(
 
 
 def _yellows_s(plan: SignalPlan) -> list[int]:
-    """The longest yellow of each signal group; that of the others for one that has none."""
-    own = [max(yellows_after_green(plan, g), default=0) for g in range(plan.signal_group_count)]
-    return [yellow_s or max(own) for yellow_s in own]
+    """The longest yellow of each signal group; people on foot have none.
+
+    A group whose green never ends today gets the longest of the others.
+    """
+    found = [yellows_after_green(plan, g) for g in range(plan.signal_group_count)]
+    longest = max((seconds for of_one in found for seconds in of_one), default=0)
+    return [max(of_one, default=longest) for of_one in found]

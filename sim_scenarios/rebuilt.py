@@ -68,7 +68,7 @@ class RebuiltCity:
         return [figures.delay.delay_s_per_veh for figures in self._driven(drives)]
 
     def spent_s(self, drives: Sequence[Drive]) -> list[Mapping[str, float]]:
-        """By link: seconds spent on it, or waiting for a place on it, over all vehicles.
+        """By link: seconds per vehicle spent on it, or waiting for a place on it.
 
         Raises:
             SimulationError: SUMO failed twice on one run.

@@ -32,7 +32,7 @@ from traffic_brain.model.documents import plan_to_dict, plans_from_dict, plans_t
 
 T = TypeVar("T")
 KEPT_AND_FREED = ("protections kept", "freed")
-VERSION = 14
+VERSION = 15
 DAYS: tuple[tuple[str, int], ...] = tuple(
     (demand, seed) for seed in range(11, 19) for demand in ("recorded", "redrawn")
 )

@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from benchmarks.plans.maps import Map
+from network_data.importers.sumo.programs import DEFAULT_MAX_GREEN_S
 from network_data.sumo_tools import last_words, run_tool, sumo_environment, sumo_home
 from optimizers.webster import greens_s, webster_cycle_s
 from sim_scenarios.programs import write_programs
@@ -61,7 +62,7 @@ def _webster(plan: SignalPlan, map_: Map, demand_vph: Mapping[str, np.ndarray]) 
 def controlled(map_: Map, kind: str, folder: Path) -> Path:
     """The plans in file under SUMO's own control ``kind``: ``actuated`` or ``delay_based``.
 
-    Greens last up to `LONGEST_S`, or as long as in the file.
+    Where the file tells no longest green, it is `LONGEST_S`, or what the stage lasts today.
     """
     limited = {
         junction_id: replace(plan, stages=tuple(map(_usually_limited, plan.stages)))
@@ -71,7 +72,9 @@ def controlled(map_: Map, kind: str, folder: Path) -> Path:
 
 
 def _usually_limited(stage: Stage) -> Stage:
-    return replace(stage, max_green_s=min(stage.max_green_s, max(LONGEST_S, stage.green_s)))
+    if stage.max_green_s != DEFAULT_MAX_GREEN_S:
+        return stage  # the file's own
+    return replace(stage, max_green_s=max(LONGEST_S, stage.green_s))
 
 
 def actuated(plans: Mapping[str, SignalPlan], path: Path, parameters: Mapping[str, float]) -> Path:

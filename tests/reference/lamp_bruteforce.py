@@ -280,17 +280,27 @@ def _stages(plan: SignalPlan, standard: SafetyStandard) -> Findings:
 def _shorter_than_before(
     plan: SignalPlan, site: JunctionRulesInput, in_service: SignalPlan
 ) -> set[tuple[str, str]]:
-    now, before = (_direct_waits(Film(p), site) for p in (plan, in_service))
-    longest = max(before.values(), default=0)
-    return {
-        ("intergreen", f"group {a} to group {b}")
-        for (a, b), waited in now.items()
-        if waited < before.get((a, b), longest)
+    now, before = Film(plan), Film(in_service)
+    given = _waits(before, site, stage_between=False)
+    longest = max(given.values(), default=0)
+    shorter = {
+        pair
+        for pair, waited in _waits(now, site, stage_between=False).items()
+        if waited < given.get(pair, longest)
     }
+    round_about = _waits(before, site, stage_between=True)
+    shorter |= {
+        pair
+        for pair, waited in _waits(now, site, stage_between=True).items()
+        if pair in given and waited < given[pair] and waited < round_about.get(pair, waited + 1)
+    }
+    return {("intergreen", f"group {a} to group {b}") for a, b in shorter}
 
 
-def _direct_waits(film: Film, site: JunctionRulesInput) -> dict[tuple[int, int], int]:
-    """The shortest wait of each ordered pair in which no whole stage passes."""
+def _waits(
+    film: Film, site: JunctionRulesInput, *, stage_between: bool
+) -> dict[tuple[int, int], int]:
+    """The shortest wait of each ordered pair in which a whole stage passes, or none."""
     found: dict[tuple[int, int], int] = {}
     for pair in site.junction.conflicts:
         for a, b in (pair, (pair[1], pair[0])):
@@ -302,7 +312,7 @@ def _direct_waits(film: Film, site: JunctionRulesInput) -> dict[tuple[int, int],
                 whole = any(
                     i is not None and passed.count(i) == film.stage_of.count(i) for i in set(passed)
                 )
-                if not whole:
+                if whole == stage_between:
                     found[a, b] = min(waited, found.get((a, b), waited))
     return found
 

@@ -11,7 +11,7 @@ import pytest
 
 from optimizers.nearness import NOWHERE, Nearness, nearness_of
 from optimizers.params import OptimizeParams
-from optimizers.polish import Polish, _surely_less
+from optimizers.polish import Polish, _beyond_chance
 from optimizers.problem import City, read_problem
 from optimizers.refine import Plans, RefineParams, neighbour_at
 from tests.unit.short_night import ShortNight
@@ -42,13 +42,13 @@ class Apart:
 
     def spent_s(self, sets: Sequence[Plans], days: Sequence[int]) -> np.ndarray:
         self.asked += [(plans, day) for plans in sets for day in days]
-        return np.array([[self._day(plans) for _ in days] for plans in sets])
+        return np.array([[self._day(plans, day) for day in days] for plans in sets])
 
-    def _day(self, plans: Plans) -> np.ndarray:
+    def _day(self, plans: Plans, day: int) -> np.ndarray:
         found = np.full(len(self.near.junction_ids) + 2, 100.0)
         for i, junction_id in enumerate(self.near.junction_ids):
             found[i] += abs(plans[junction_id].stages[0].green_s - GREEN_S)
-        rng = np.random.default_rng(len(self.asked))
+        rng = np.random.default_rng((len(self.asked), day))
         found[self.loud] += rng.uniform(0.0, self.chance_s)
         return found
 
@@ -90,10 +90,10 @@ def test_a_change_that_helps_nowhere_is_not_taken(problem: City) -> None:
 
 
 def test_what_looks_better_by_chance_is_not_taken() -> None:
-    assert _surely_less(np.array([-0.1, -0.1, -0.1]))
-    assert _surely_less(np.array([-1.0, -0.2, 0.1, -0.9]))
-    assert not _surely_less(np.array([-1.0, 0.9, -0.8, 0.7]))
-    assert not _surely_less(np.zeros(4))
+    assert _beyond_chance(np.array([-0.1, -0.1, -0.1]))
+    assert _beyond_chance(np.array([-1.0, -0.2, 0.1, -0.9]))
+    assert not _beyond_chance(np.array([-1.0, 0.9, -0.8, 0.7]))
+    assert not _beyond_chance(np.zeros(4))
 
 
 def test_junctions_that_change_in_one_run_are_near_to_none_in_common(problem: City) -> None:

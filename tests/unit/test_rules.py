@@ -301,6 +301,19 @@ def test_a_change_never_made_in_service_needs_the_longest_clearance_in_service()
     assert found.where == "group 2 to group 1"
 
 
+def test_a_short_stage_between_shortens_no_clearance_that_is_given_today() -> None:
+    three = Junction("j", "j", 0, 0, ("j",), 3, frozenset({(0, 1)}), frozenset(), None)
+    site = JunctionRulesInput(three)
+    first = Stage("Grr", 20, (Interval(3, "yrr"), Interval(9, "rrr")))
+    both, third = Stage("rGG", 20, (Interval(3, "ryG"),)), Stage("rrG", 5, (Interval(3, "rry"),))
+    in_service = SignalPlan("j", "p", (first, both, third))
+    assert violations(judge(in_service, site, in_service)) == []
+    hurried = replace(first, clearance=(Interval(3, "yrG"),))
+    through = replace(in_service, stages=(hurried, replace(third, clearance=()), both))
+    broken = [v for v in violations(judge(through, site, in_service)) if v.rule == "intergreen"]
+    assert [v.shortfall for v in broken if v.where == "group 0 to group 1"] == [4]
+
+
 def test_limits_of_green_are_not_loosened() -> None:
     looser = with_stages(replace(A, max_green_s=200), B)
     assert broken(looser, in_service=PLAN) == {"green_limits_kept": "violation"}

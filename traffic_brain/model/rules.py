@@ -405,23 +405,30 @@ def movements_served(plan: SignalPlan, site: JunctionRulesInput) -> Iterator[Vio
 def intergreen_kept(
     plan: SignalPlan, site: JunctionRulesInput, in_service: SignalPlan
 ) -> Iterator[Violation]:
-    """No direct clearance is shorter than the plan in service gives for that ordered pair.
+    """No clearance is shorter than the plan in service gives directly for that ordered pair.
 
-    A change that the plan in service never makes directly gets its longest direct clearance:
-    the city has shown no shorter one to be enough for it.
+    Also where a short stage lies within it. A direct change that the plan in service never makes
+    gets its longest direct clearance: the city has shown no shorter one to be enough for it.
     """
     given = _given(in_service, site)
     longest = max(given.values(), default=0)
-    direct = (c for c in _clearances(plan, site) if c.direct)
-    for pair, seconds in shortest(direct).items():
-        required = given.get(pair, longest)
-        if seconds < required:
+    indirect = shortest(c for c in _clearances(in_service, site) if not c.direct)
+    worst: dict[Pair, tuple[int, int, int]] = {}
+    for clearance in _clearances(plan, site):
+        pair, seconds = clearance.pair, clearance.length_s
+        required = given.get(pair, longest if clearance.direct else 0)
+        if not clearance.direct:
+            required = min(required, indirect.get(pair, required))
+        found = (required - seconds, seconds, required)
+        worst[pair] = max(found, worst.get(pair, found))
+    for pair, (shortfall, seconds, required) in worst.items():
+        if shortfall > 0:
             yield _violation(
                 "intergreen",
                 site,
                 f"group {pair[0]} to group {pair[1]}",
                 f"{seconds} s, the plan in service gives {required} s",
-                required - seconds,
+                shortfall,
             )
 
 
@@ -434,7 +441,7 @@ def least_clearances_s(
 
     By ordered pair: what the plan in service gives, whatever geometry asks; for a change that it
     never makes, the longest of all it gives, or more where geometry or the yellow asks for more.
-    No plan that keeps to these breaks the rule ``intergreen`` in a direct change.
+    Vehicles that keep to these break the rule ``intergreen`` in no direct change.
     """
     given = _given(in_service, site)
     longest = max(given.values(), default=0)

@@ -247,13 +247,20 @@ def _with_limits(stage: Stage, row: Row) -> Stage:
 
 
 def _parts(clearance: Sequence[Interval]) -> tuple[int, int, int]:
-    """Seconds before the first yellow, until the last one ends, and after it."""
+    """Seconds before the first yellow, the longest yellow of one group, and what is left.
+
+    Where groups end one after the other their yellows together are longer than any of them.
+    """
     lit = [i for i, interval in enumerate(clearance) if YELLOWS & set(interval.picture)]
+    total_s = sum(i.duration_s for i in clearance)
     if not lit:
-        return 0, 0, sum(i.duration_s for i in clearance)
-    parts = clearance[: lit[0]], clearance[lit[0] : lit[-1] + 1], clearance[lit[-1] + 1 :]
-    lead_s, yellow_s, all_red_s = (sum(i.duration_s for i in part) for part in parts)
-    return lead_s, yellow_s, all_red_s
+        return 0, 0, total_s
+    lead_s = sum(i.duration_s for i in clearance[: lit[0]])
+    yellow_s = max(
+        sum(i.duration_s for i in clearance if i.picture[group] in YELLOWS)
+        for group in range(len(clearance[0].picture))
+    )
+    return lead_s, yellow_s, total_s - lead_s - yellow_s
 
 
 def _early_ends(stage: Stage, lead_s: int) -> Iterator[tuple[int, int]]:

@@ -24,6 +24,7 @@ from traffic_brain.deployment.formats.importing import read_plans
 from traffic_brain.deployment.formats.lamp_runs import Cut, cut_intervals, cut_seconds
 from traffic_brain.deployment.formats.ntcip1202 import Pattern, Phase, free_reasons
 from traffic_brain.deployment.formats.plan_set import Context, PlanSet
+from traffic_brain.deployment.formats.stage_rows import _parts
 from traffic_brain.errors import DataRefused
 from traffic_brain.model.signals import Interval, Stage
 
@@ -31,6 +32,17 @@ from traffic_brain.model.signals import Interval, Stage
 def table(path: Path) -> list[list[str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.reader(file))
+
+
+def test_a_row_has_the_yellow_of_a_group_where_groups_end_one_after_the_other() -> None:
+    together = (Interval(3, "yyrr"), Interval(2, "rrrr"))
+    after_each_other = (
+        *(Interval(1, "Ggrr"), Interval(1, "Gyrr"), Interval(2, "yyrr"), Interval(1, "yrrr")),
+        Interval(2, "rrrr"),
+    )
+    assert _parts(together) == (0, 3, 2)
+    assert _parts(after_each_other) == (1, 3, 3)  # what a usual controller takes for it is safe
+    assert _parts(()) == (0, 0, 0)
 
 
 # --- GB/T 20999 -----------------------------------------------------------------------------

@@ -52,9 +52,15 @@ class Truth:
 
 
 def true_heads(
-    network: RoadNetwork, truth: Path, parked: Sequence[Mapping[str, Any]] = ()
+    network: RoadNetwork,
+    truth: Path,
+    parked: Sequence[Mapping[str, Any]] = (),
+    standing_s: float = STANDING_S,
 ) -> Truth:
-    """Jams of a recorded day; ``parked``: planted obstacles, which stand but do not queue."""
+    """Jams of a recorded day; ``parked``: planted obstacles, which stand but do not queue.
+
+    ``standing_s``: from where a queue is a jam.
+    """
     queue: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     passed: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     bins: set[int] = set()
@@ -83,7 +89,7 @@ def true_heads(
         jams[k] = {
             b: q
             for b, q in waiting.items()
-            if q >= LEAST_VEH and q * BIN_S / max(passed[k][b], 1.0) >= STANDING_S
+            if q >= LEAST_VEH and q * BIN_S / max(passed[k][b], 1.0) >= standing_s
         }
     full = {
         (k, b)

@@ -154,7 +154,8 @@ def test_active_means_slow_and_costly() -> None:
 
 def test_what_is_somewhat_less_belongs_to_a_jam_beside_it() -> None:
     found = state({})
-    lost_s = np.array([46.0, 60.0, 46.0, 46.0, 10.0, 46.0])
+    less = 0.95 * ACTIVE_DELAY_S
+    lost_s = np.array([less, 60.0, less, less, 10.0, less])
     found.travel_time_s[0] = 200.0 / SPEED_MPS + lost_s
     found.flow_veh[0] = 30.0
     active = active_approaches(approaches(CITY, found))[0]

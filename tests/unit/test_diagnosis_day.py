@@ -60,7 +60,7 @@ def day(day: SmallDay, tmp_path_factory: pytest.TempPathFactory) -> SmallDay:
     rows = links.index[links["link_id"] == link.link_id][JAM_BINS]
     speed = JAM_SPEED_RATIO * link.free_flow_speed_mps
     links.loc[rows, "speed_mps"] = speed
-    links.loc[rows, "travel_time_s"] = link.length_m / speed
+    links.loc[rows, ["travel_time_s", "mean_travel_time_s"]] = link.length_m / speed
     links.to_parquet(folder / "link_state.parquet")
     return replace(day, state=folder)
 

@@ -30,8 +30,8 @@ from traffic_brain.model.network import RoadNetwork
 
 FEEDS = ("police", "checkpoint", "internet")
 COLUMNS = {
-    "link_state": "link_id bin_start_s speed_mps travel_time_s travel_time_low_s "
-    "travel_time_high_s flow_veh flow_low_veh flow_high_veh density_veh_per_km "
+    "link_state": "link_id bin_start_s speed_mps travel_time_s mean_travel_time_s "
+    "travel_time_low_s travel_time_high_s flow_veh flow_low_veh flow_high_veh density_veh_per_km "
     "density_low_veh_per_km density_high_veh_per_km delay_s_per_veh delay_low_s_per_veh "
     "delay_high_s_per_veh queue_veh queue_low_veh queue_high_veh level sources",
     "movement_demand": "movement_id junction_id bin_start_s flow_vph demand_vph demand_low_vph "
@@ -160,6 +160,7 @@ def test_the_tables_hold_every_link_and_movement_in_every_bin(day: SmallDay) -> 
         (link, start) for link in net.links for start in window.bin_starts
     ]
     for row in links:
+        assert row["mean_travel_time_s"] >= row["travel_time_s"]
         assert 0 < row["travel_time_low_s"] <= row["travel_time_s"] <= row["travel_time_high_s"]
         assert row["flow_veh"] >= 0
         assert row["level"] == level(class_of(net.links[row["link_id"]]), row["speed_mps"] * 3.6)

@@ -192,6 +192,14 @@ def test_what_nobody_saw_is_filled_and_says_so() -> None:
     assert width[1, 1] > 1.0
 
 
+def test_means_lie_above_medians_by_what_is_not_known() -> None:
+    """exp(σ²/2) of a log-normal; of a link of 200 m the last metres of a vehicle matter little."""
+    found = link_state(CITY, WINDOW, probes_of(CITY, WINDOW, {"a-b": [0.2, np.nan, 0.4]}))
+    above = found.mean_travel_time_s / found.travel_time_s
+    assert above == pytest.approx(np.exp(found.fused.variance / 2), rel=0.02)
+    assert (above[1] > above[0]).all(), "what nobody saw is least sure"
+
+
 def test_paces_stay_within_what_is_possible() -> None:
     found = link_state(CITY, WINDOW, probes_of(CITY, WINDOW, {"a-b": 1e-6, "b-c": 1e6}))
     assert (found.speed_mps[0] <= SPEED_MPS / FASTEST_PACE_RATIO + 1e-9).all()

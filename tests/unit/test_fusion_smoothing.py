@@ -24,11 +24,14 @@ CITY = network(STREET, through("a-b", "b-c", "c-d", "d-e", "e-f"))
 WINDOW = Window(0, 1500)
 
 
-def tracked(observed: np.ndarray, variance: np.ndarray, sd: float, rounds: int = 6) -> Track:
+def tracked(
+    observed: np.ndarray, variance: np.ndarray, sd: float, rounds: int = 6, waiting: float = 0.0
+) -> Track:
     prior = np.full(len(observed), sd)
     track = Track.start(prior, observed.shape[1])
+    there = np.full(observed.shape, waiting)
     for _ in range(rounds):
-        track = smoothed(observed, variance, prior, 300, track)
+        track = smoothed(observed, variance, prior, there, 300, track)
     return track
 
 
@@ -49,6 +52,25 @@ def test_links_that_swing_are_told_from_links_that_do_not() -> None:
     observed[:20] += rng.normal(0.0, 0.5, (20, 24))
     track = tracked(observed, np.full(observed.shape, 0.03**2), 0.5)
     assert track.swing[:20].min() > 4 * track.swing[20:].max()
+
+
+def test_a_jam_among_many_free_links_is_followed_and_they_stay_calm() -> None:
+    """Two links of thirty jam for half the time: what is usual for all holds their jam back."""
+    truth = np.zeros((30, 24))
+    truth[:2, 12:] = 1.5
+    jam: dict[bool, list[float]] = {False: [], True: []}
+    calm: dict[bool, list[float]] = {False: [], True: []}
+    for seed in range(6):
+        seen = truth + np.random.default_rng(seed).normal(0.0, 0.4, truth.shape)
+        for told, waiting in ((False, np.zeros_like(truth)), (True, 1.0 - np.exp(-truth))):
+            prior = np.full(len(truth), 0.3)
+            track = Track.start(prior, truth.shape[1])
+            for _ in range(8):
+                track = smoothed(seen, np.full(truth.shape, 0.16), prior, waiting, 300, track)
+            jam[told].append(float(track.mean[:2, 12:].mean()))
+            calm[told].append(float(np.abs(track.mean[2:]).mean()))
+    assert 1.5 - np.mean(jam[True]) < 0.7 * (1.5 - np.mean(jam[False]))
+    assert np.mean(calm[True]) < 1.1 * np.mean(calm[False])
 
 
 def test_the_time_between_samples_is_found_from_how_they_cluster() -> None:

@@ -40,7 +40,7 @@ __all__ = [
 
 ACTIVE_DELAY_S = 55.0
 LEAST_QUEUE_VEH = 3.5
-STILL_DELAY_RATIO, STILL_QUEUE_RATIO = 0.8, 0.7
+STILL_DELAY_RATIO, STILL_QUEUE_RATIO = 0.9, 0.7
 """Of the two, what keeps an approach active beside bins in which it is."""
 MIN_BINS = 2
 FULL_RATIO = 0.5

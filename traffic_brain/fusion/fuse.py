@@ -394,7 +394,7 @@ def _write_links(
     nobody = np.tile(uncounted, len(links))
     length = np.array([link.length_m for link in network.links.values()])[:, None]
     free = length / np.array([link.free_flow_speed_mps for link in network.links.values()])[:, None]
-    times = Times(state.travel_time_s, state.travel_time_low_s, state.travel_time_high_s, free)
+    times = Times(state.mean_travel_time_s, state.travel_time_low_s, state.travel_time_high_s, free)
     more = {
         name: told(values, 3, is_unknown if name.startswith("delay") else nobody)
         for name, values in derived(flow, times, length).items()
@@ -404,6 +404,7 @@ def _write_links(
         "bin_start_s": np.tile(window.bin_starts, len(links)),
         "speed_mps": told(speed, 3),
         "travel_time_s": told(state.travel_time_s, 2),
+        "mean_travel_time_s": told(state.mean_travel_time_s, 2),
         "travel_time_low_s": told(state.travel_time_low_s, 2),
         "travel_time_high_s": told(state.travel_time_high_s, 2),
         "flow_veh": told(flow, 2, nobody),

@@ -18,6 +18,7 @@ from traffic_brain.fusion.pace_fusion import (
     fused_pace,
     pooled,
     sampling_period_s,
+    waiting_share,
 )
 from traffic_brain.fusion.window import BIN_S, Window
 from traffic_brain.model.network import RoadNetwork
@@ -63,11 +64,16 @@ class PaceEstimate:
 
 @dataclass(frozen=True)
 class LinkState:
-    """Arrays [link, bin] in the network's link order, and the sources behind each value."""
+    """Arrays [link, bin] in the network's link order, and the sources behind each value.
+
+    ``travel_time_s`` is the median of what is believed, which errs least in proportion, and
+    ``speed_mps`` belongs to it; delays add up to what is lost with ``mean_travel_time_s`` alone.
+    """
 
     window: Window
     speed_mps: np.ndarray
     travel_time_s: np.ndarray
+    mean_travel_time_s: np.ndarray
     travel_time_low_s: np.ndarray
     travel_time_high_s: np.ndarray
     sources: np.ndarray
@@ -254,15 +260,13 @@ def _state(
 ) -> LinkState:
     """Speeds, times and intervals; the mean of few ``vehicles`` strays from what it should be.
 
-    A vehicle is on a link until its rear has left it: with its last metres it is beyond the line,
-    driving. That matters for links that are not much longer than a vehicle.
+    The mean is exp(μ + σ²/2) of a log-normal with median exp(μ).
     """
     length, free = _length_and_free_pace(network)
-    front = free * np.exp(fused.log_ratio)
-    beyond = free * _ratio_beyond(np.exp(fused.log_ratio), 1.0 / free)
-    pace = (length * front + VEHICLE_LENGTH_M * beyond) / (length + VEHICLE_LENGTH_M)
-    share = length * front / (length * front + VEHICLE_LENGTH_M * beyond)
-    waiting = _waiting_share(np.exp(fused.log_ratio))
+    ratio = np.exp(fused.log_ratio)
+    pace, share = _pace(length, free, ratio)
+    mean, _ = _pace(length, free, ratio * np.exp(fused.variance / 2))
+    waiting = waiting_share(ratio)
     jam = JAM_SD * waiting
     error = np.sqrt(fused.variance + np.log1p(fused.vehicle_variance / vehicles) + jam**2)
     error = np.hypot(share * error, (1.0 - share) * BEYOND_RELATIVE_SD)
@@ -272,6 +276,7 @@ def _state(
         window=window,
         speed_mps=1.0 / pace,
         travel_time_s=length * pace,
+        mean_travel_time_s=length * mean,
         travel_time_low_s=length * np.maximum(pace / faster, fastest),
         travel_time_high_s=length * pace * slower,
         sources=_source_names(sources, fused.log_ratio.shape),
@@ -281,9 +286,15 @@ def _state(
     )
 
 
-def _waiting_share(ratio: np.ndarray) -> np.ndarray:
-    """Share of the time lost, 0 … 1, where pace is ``ratio`` times that of free flow."""
-    return np.asarray(1.0 - 1.0 / np.maximum(ratio, 1.0))
+def _pace(length: np.ndarray, free: np.ndarray, ratio: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(pace in s/m, share of its time before the line) at ``ratio`` times the free pace.
+
+    A vehicle is on a link until its rear has left it: with its last metres it is beyond the line,
+    driving. That matters for links that are not much longer than a vehicle.
+    """
+    before = length * free * ratio
+    beyond = VEHICLE_LENGTH_M * free * _ratio_beyond(ratio, 1.0 / free)
+    return (before + beyond) / (length + VEHICLE_LENGTH_M), before / (before + beyond)
 
 
 def _sigmas(waiting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -293,7 +304,7 @@ def _sigmas(waiting: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _ratio_beyond(ratio: np.ndarray, free_mps: np.ndarray) -> np.ndarray:
     """Pace over free flow just beyond a link's end: of those who started, and of all others."""
-    started = _waiting_share(ratio)
+    started = waiting_share(ratio)
     slower = np.maximum(free_mps / START_SPEED_MPS - MOVING_PACE_RATIO, 0.0)
     return np.asarray(MOVING_PACE_RATIO + started * slower)
 
@@ -309,7 +320,7 @@ def widening_by(state: LinkState, network: RoadNetwork, gaps: Gaps) -> float:
     link_s = length * free * np.exp(fused.log_ratio)
     expected = gaps.sums(link_s)
     spread = gaps.sums(fused.vehicle_variance * link_s**2) / np.maximum(gaps.vehicles, 1.0)
-    jam = JAM_SD * _waiting_share(np.exp(fused.log_ratio))
+    jam = JAM_SD * waiting_share(np.exp(fused.log_ratio))
     variance = gaps.sums((fused.variance + jam**2) * link_s**2) + spread
     error = np.sqrt(np.log1p(variance / np.maximum(expected, 1e-9) ** 2))
     error = np.hypot(error, HELD_OUT_RELATIVE_SD)
@@ -318,7 +329,7 @@ def widening_by(state: LinkState, network: RoadNetwork, gaps: Gaps) -> float:
     if np.count_nonzero(use) < HELD_OUT_LEAST:
         return USUAL_WIDENING
     empty = gaps.sums(np.broadcast_to(length * free, link_s.shape))
-    slower, faster = _sigmas(_waiting_share(expected[use] / np.maximum(empty[use], 1e-9)))
+    slower, faster = _sigmas(waiting_share(expected[use] / np.maximum(empty[use], 1e-9)))
     off = np.log(gaps.took_s[use] / expected[use]) / error[use]
     found = float(np.quantile(np.maximum(off / slower, -off / faster), 0.95))
     return min(max(found, USUAL_WIDENING), MOST_WIDENING)

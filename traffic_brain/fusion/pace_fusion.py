@@ -79,13 +79,12 @@ class Scatter:
 
     def of_vehicle(self, ratio: np.ndarray) -> np.ndarray:
         """Relative variance where pace is ``ratio`` times that of free flow."""
-        slow = 1.0 - 1.0 / np.maximum(ratio, 1.0)
-        return np.asarray(self.moving + self.waiting * slow**2)
+        return np.asarray(self.moving + self.waiting * waiting_share(ratio) ** 2)
 
     def of_probe(self, ratio: np.ndarray, free_s: np.ndarray) -> np.ndarray:
         """Relative variance of what one probe's samples tell of a link of ``free_s`` seconds."""
-        slow = 1.0 - 1.0 / np.maximum(ratio, 1.0)
-        return np.asarray(self.of_vehicle(ratio) + self.brief * slow**2 * self.period_s / free_s)
+        slow = waiting_share(ratio) ** 2
+        return np.asarray(self.of_vehicle(ratio) + self.brief * slow * self.period_s / free_s)
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,11 @@ class FusedPace:
     seen: np.ndarray
     seen_variance: np.ndarray
     vehicle_variance: np.ndarray
+
+
+def waiting_share(ratio: np.ndarray) -> np.ndarray:
+    """Share of the time lost, 0 … 1, where pace is ``ratio`` times that of free flow."""
+    return np.asarray(1.0 - 1.0 / np.maximum(ratio, 1.0))
 
 
 def fused_pace(
@@ -131,7 +135,8 @@ def fused_pace(
         if n == WAVE_ROUND:
             expected = expected + _by_waves(network, log_ratio, track.variance, told)
             track = replace(track, mean=log_ratio - expected)
-        track = smoothed(told.mean - expected, told.variance, prior.sd, BIN_S, track)
+        waiting = road.features.room[:, None] * waiting_share(np.exp(log_ratio))
+        track = smoothed(told.mean - expected, told.variance, prior.sd, waiting, BIN_S, track)
         log_ratio = road.possible(expected + track.mean)
     return FusedPace(
         log_ratio,
@@ -233,7 +238,7 @@ def _scatter(road: _Road, probes: ProbeSums, log_ratio: np.ndarray, last: Scatte
         road.length_m[probes.row_link],
         last.period_s,
     )
-    slow = (1.0 - 1.0 / np.maximum(ratio, 1.0)) ** 2
+    slow = waiting_share(ratio) ** 2
     terms = np.stack([np.ones_like(slow), slow, slow * last.period_s / free_s], axis=1)
     expected = last.of_probe(ratio, free_s)
     square = np.minimum(surprise**2 * vehicles, 8.0 * expected)

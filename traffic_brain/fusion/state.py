@@ -32,7 +32,8 @@ _FILES = (
 class State:
     """The state of one service day; link axes in the network's order, movement axes too.
 
-    speed_mps, travel_time_s, flow_veh: float64[link, 5-min bin].
+    speed_mps, travel_time_s, flow_veh: float64[link, 5-min bin]; the time is the mean, to which
+        delays add up (``mean_travel_time_s`` of the file), the speed that of the median.
     demand_vph, demand_high_vph: float64[movement, demand bin].
     trips: (departure in seconds of the day, links) of every vehicle; vehicle_classes: ``car`` or
         ``bus``, in the same order.
@@ -114,7 +115,7 @@ def _state(
         service_day=summary["service_day"],
         window=window,
         speed_mps=_matrix(links, "speed_mps", bins),
-        travel_time_s=_matrix(links, "travel_time_s", bins),
+        travel_time_s=_matrix(links, _time_column(links), bins),
         flow_veh=_matrix(links, "flow_veh", bins),
         demand_vph=_matrix(demand, "demand_vph", demand_bins),
         demand_high_vph=_matrix(demand, "demand_high_vph", demand_bins),
@@ -124,6 +125,12 @@ def _state(
         summary=summary,
         undetected=_undetected(trips),
     )
+
+
+def _time_column(links: pa.Table) -> str:
+    """A state of before 23 November 2026 tells no mean."""
+    mean = "mean_travel_time_s"
+    return mean if mean in links.column_names else "travel_time_s"
 
 
 def _undetected(trips: pa.Table) -> frozenset[int]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.diagnosis.faults import (
     BAY,
+    BY_OBSTACLE,
     CYCLE_LONG,
     CYCLE_SHORT,
     DEAD,
@@ -170,7 +171,6 @@ def _record(
         work / "world",
         case.seed,
         plans,
-        net=planted.net,
         scale=planted.scale,
         additional=planted.additional,
     )
@@ -181,7 +181,7 @@ def _record(
     parked = [
         {"begin_s": world.begin_s, "end_s": world.end_s, **p}
         for p in planted.places
-        if p["kind"] in (LANE, INCIDENT)
+        if p["kind"] in BY_OBSTACLE
     ]
     true = true_heads(network, truth, parked)
     for place in planted.places:

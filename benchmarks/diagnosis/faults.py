@@ -20,7 +20,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.diagnosis.worlds import Ready
-from network_data.sumo_tools import run_tool
 from traffic_brain.model.network import Approach, RoadNetwork, Turn
 from traffic_brain.model.signals import GREENS, SignalPlan
 
@@ -34,13 +33,15 @@ KINDS = (
 DEMAND_FACTOR = 1.4
 INCIDENT_S = 1800
 CLOSED_M = 70.0
-SHORT_BAY_M = 8.0
+SHORT_BAY_M = 9.0
 SATURATION_VPH = 1800.0
 OVERLOADED, BUSIEST = 1.1, 1.2
 """Demand over capacity of what is left of an approach, reached by at most so much more demand."""
 LEAST_SATURATION, LEAST_RED_S = 0.9, 90
 """A cycle is far too short or long when vehicles are left over, or wait so long for their green."""
 OBSTACLE = "planted"
+BY_OBSTACLE = (LANE, BAY, INCIDENT)
+"""Faults for which something stands in the street that is no queue."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,6 @@ class Planted:
 
     plans: dict[str, SignalPlan]
     scale: float = 1.0
-    net: Path | None = None
     additional: list[Path] = field(default_factory=list)
     places: list[dict[str, Any]] = field(default_factory=list)
     """kind, junction_id, link_id (None: the whole city), begin_s, end_s and details of each."""
@@ -394,55 +394,26 @@ def _obstacle(
 
 
 def _bay(at: Site) -> dict[str, Any] | None:
-    """The bay of a generated city's left turn, cut to hold two cars."""
-    if at.world.world.grid is None or at.planted.net is not None:
+    """The bay of a generated city's left turn, of which something long leaves room for one car."""
+    link = at.network.links[at.approach.link_id]
+    if at.world.world.grid is None or len(link.car_lanes) < 3:
         return None
     lefts = [m for m in at.approach.movements if m.turn is Turn.LEFT]
     left_vph = sum(at.day.turn_vph.get((m.from_link, m.to_link), 0.0) for m in lefts)
-    if left_vph < 170 or len(at.network.links[at.approach.link_id].car_lanes) < 3:
+    lanes = {lane for m in lefts for lane in m.lanes}
+    shared = {lane for m in at.approach.movements if m not in lefts for lane in m.lanes}
+    if left_vph < 170 or len(lanes - shared) != 1:
         return None
-    at.folder.mkdir(parents=True, exist_ok=True)
-    at.planted.net = _with_short_bay(at.world.net, at.approach.link_id, at.folder)
-    return {"left_vph": left_vph, "bay_m": SHORT_BAY_M}
-
-
-def _with_short_bay(net: Path, bay: str, folder: Path) -> Path:
-    """The network with the node at which a bay begins moved towards the stop line."""
-    run_tool("netconvert", ["-s", str(net), "--plain-output-prefix", "plain"], folder=folder)
-    edges = ET.parse(folder / "plain.edg.xml")
-    nodes = ET.parse(folder / "plain.nod.xml")
-    at = {n.attrib["id"]: n for n in nodes.getroot().iter("node")}
-    own = next(e for e in edges.getroot().iter("edge") if e.attrib["id"] == bay)
-    start, stop = at[own.attrib["from"]], at[own.attrib["to"]]
-    x, y = float(stop.attrib["x"]), float(stop.attrib["y"])
-    dx, dy = float(start.attrib["x"]) - x, float(start.attrib["y"]) - y
-    far = float(np.hypot(dx, dy))
-    junction_m = far - _length_m(net, bay)
-    ratio = (SHORT_BAY_M + junction_m) / far
-    start.set("x", f"{x + dx * ratio:.2f}")
-    start.set("y", f"{y + dy * ratio:.2f}")
-    for e in edges.getroot().iter("edge"):
-        if start.attrib["id"] in (e.attrib["from"], e.attrib["to"]):
-            e.attrib.pop("shape", None)
-    edges.write(folder / "plain.edg.xml")
-    nodes.write(folder / "plain.nod.xml")
-    short = folder / "short_bay.net.xml"
-    run_tool(
-        "netconvert",
-        [
-            *("-n", "plain.nod.xml", "-e", "plain.edg.xml", "-x", "plain.con.xml"),
-            *("-i", "plain.tll.xml", "--no-turnarounds", "true", "-o", str(short)),
-        ],
-        folder=folder,
+    (lane,) = lanes - shared
+    taken_m = link.length_m - SHORT_BAY_M - 3.0
+    at.planted.additional.append(
+        _obstacle(
+            at.folder,
+            *(link.link_id, lane, link.length_m - SHORT_BAY_M, taken_m),
+            *(at.world.begin_s, 7200),
+        )
     )
-    return short
-
-
-def _length_m(net: Path, link_id: str) -> float:
-    for e in ET.parse(net).getroot().iter("edge"):
-        if e.attrib["id"] == link_id:
-            return float(next(e.iter("lane")).attrib["length"])
-    raise KeyError(link_id)
+    return {"left_vph": left_vph, "bay_m": SHORT_BAY_M, "lane_idx": lane}
 
 
 def _dead(at: Site) -> dict[str, Any] | None:

@@ -119,7 +119,6 @@ def _planted(
         work / "world",
         case.seed,
         [plans[j] for j in sorted(plans)],
-        net=planted.net,
         scale=planted.scale,
         additional=planted.additional,
     )

@@ -13,6 +13,7 @@ from scipy import stats
 from benchmarks.diagnosis.cases import Case, Recorded, felt
 from benchmarks.diagnosis.faults import (
     BAY,
+    BY_OBSTACLE,
     CYCLE_LONG,
     CYCLE_SHORT,
     DEAD,
@@ -89,7 +90,7 @@ def take(score: Score, case: Case, day: Recorded, outcome: Mapping[str, Any]) ->
     parked = [
         {"begin_s": about["begin_s"], "end_s": about["end_s"], **p}
         for p in about["places"]
-        if p["kind"] in (LANE, INCIDENT)
+        if p["kind"] in BY_OBSTACLE
     ]
     truth = day.folder / "truth"
     true = true_heads(network, truth, parked)

@@ -1,11 +1,13 @@
 """Where queues really stand: heads and passive links by a slow definition of its own.
 
-From what the world itself counted, never from feeds: vehicles that stand still on each link, mean
-over five minutes, and vehicles that passed its end. The queue before a stop line are those on the
-link and on the links that lead only into it, back to the next signal or ``REACH_M``; every other
-link has a queue of its own. By Little's law its vehicles stand ``queue × 300 s ÷ passed`` seconds
-each. A queue is a *jam* while they stand longer than ``STANDING_S`` each and at least ``LEAST_VEH``
-of them, for ten minutes with at most one lighter bin between. Where a jam fills its street and
+From what the world itself counted, never from feeds: vehicles that stand still on each link, and
+vehicles that passed its end, in every five minutes the mean of the 15 around them (the Highway
+Capacity Manual's analysis period; two or three cycles alone stray by a third). The queue before a
+stop line are those on the link and on the links that lead only into it, back to the next signal or
+``REACH_M``; every other link has a queue of its own. By Little's law its vehicles stand
+``queue × 300 s ÷ passed`` seconds each. A queue is a *jam* while they stand longer than
+``STANDING_S`` each and at least ``LEAST_VEH`` of them, for ten minutes with at most one lighter bin
+between. Where a jam fills its street and
 vehicles of the jam behind drive into it, the one behind is passive.
 """
 
@@ -83,13 +85,14 @@ def true_heads(
     taken = {one for links in behind.values() for one in links}
     behind |= {k: (k,) for k in network.links if k in passed and k not in taken}
     ends = list(behind)
-    jams: dict[str, dict[int, float]] = {}
+    jams = {}
     for k in ends:
         waiting = {b: sum(queue[one][b] for one in behind[k]) for b in bins}
+        stood = _around(waiting), _around({b: passed[k][b] for b in bins})
         jams[k] = {
             b: q
-            for b, q in waiting.items()
-            if q >= LEAST_VEH and q * BIN_S / max(passed[k][b], 1.0) >= standing_s
+            for b, q in stood[0].items()
+            if q >= LEAST_VEH and q * BIN_S / max(stood[1][b], 1.0) >= standing_s
         }
     full = {
         (k, b)
@@ -104,12 +107,18 @@ def true_heads(
         onward = {first_of.get(n, n) for n in _ways_on(k, turns)}
         held = {b for b in jam if any((n, b) in full for n in onward if n != k)}
         for run in _runs(sorted(jam)):
-            stood = sum(jam.get(b, 0.0) for b in run) * BIN_S / 3600
+            stood = sum(queue[one][b] for b in run for one in behind[k]) * BIN_S / 3600
             one = TrueHead(k, run[0], run[-1] + BIN_S, stood, behind[k])
             inside = sum(b in held for b in run)
             (passive if 2 * inside > len(run) else heads).append(one)
     heads.sort(key=lambda h: (-h.stood_veh_h, h.link_id))
     return Truth(tuple(heads), tuple(passive))
+
+
+def _around(values: Mapping[int, float]) -> dict[int, float]:
+    """Of each bin the mean of it and its neighbours."""
+    near = {b: [values[c] for c in (b - BIN_S, b, b + BIN_S) if c in values] for b in values}
+    return {b: sum(found) / len(found) for b, found in near.items()}
 
 
 def _ways_on(link_id: str, turns: Mapping[str, Mapping[str, float]]) -> list[str]:

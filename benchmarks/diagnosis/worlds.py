@@ -118,11 +118,10 @@ class Ready:
         seed: int,
         plans: Sequence[SignalPlan],
         *,
-        net: Path | None = None,
         scale: float = 1.0,
         additional: Sequence[Path] = (),
     ) -> ScenarioSpec:
-        """A world of its own in ``folder``, on the day ``seed``: other plans, net, demand."""
+        """A world of its own in ``folder``, on the day ``seed``: other plans, demand."""
         folder.mkdir(parents=True, exist_ok=True)
         routes = self.folder / ROUTES_FILE
         if self.world.grid is not None:
@@ -132,7 +131,7 @@ class Ready:
         if plans:
             files.append(write_programs(plans, folder / "plans.add.xml"))
         settings = {
-            "net-file": str(net or self.net),
+            "net-file": str(self.net),
             "route-files": str(routes),
             "additional-files": ",".join(map(str, files)),
             "scale": f"{self.world.scale * scale:g}",

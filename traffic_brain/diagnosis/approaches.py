@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -52,10 +52,24 @@ class Approaches:
         """float64[approach, bin]: vehicles that are losing time, mean (Little's law)."""
         return np.asarray(self.lost_veh_h * 3600 / BIN_S)
 
+    def over(self, bins: int) -> Approaches:
+        """The same with each bin the mean of an odd number of ``bins`` around it, or of fewer."""
+        lost, flow = _around(self.lost_veh_h, bins), _around(self.flow_veh, bins)
+        delay = np.divide(lost * 3600.0, flow, out=self.delay_s.copy(), where=flow > 0)
+        return replace(self, delay_s=delay, flow_veh=flow, lost_veh_h=lost)
+
     @cached_property
     def of_link(self) -> Mapping[str, int]:
         """Index of the approach that a link belongs to."""
         return {link: i for i, links in enumerate(self.links) for link in links}
+
+
+def _around(values: np.ndarray, bins: int) -> np.ndarray:
+    """float64[row, bin]: means of the bins around each."""
+    at = np.arange(values.shape[1])
+    first, end = np.maximum(at - bins // 2, 0), np.minimum(at + bins // 2 + 1, len(at))
+    total = np.pad(np.cumsum(values, axis=1), ((0, 0), (1, 0)))
+    return np.asarray((total[:, end] - total[:, first]) / (end - first))
 
 
 def turns_taken(state: State) -> Turns:

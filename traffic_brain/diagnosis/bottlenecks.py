@@ -1,12 +1,14 @@
 """Heads of queues: stop lines and narrow places that hold vehicles up, their way on being free.
 
 An approach becomes *active* in a bin in which its vehicles lose ``ACTIVE_DELAY_S`` each (level of
-service E of the Highway Capacity Manual, 2000, ch. 16: control delay above 55 s) and
-``LEAST_QUEUE_VEH`` of them are losing time at once. It is active in the bins before and after too,
-as long as there is somewhat less of both: five minutes are a noisy witness, and a jam that is there
-begins before it is at its worst. A queue that fills the street ahead holds those behind: active
-approaches that lead into it are *passive*. Where they go round in a ring, the one that loses most
-is the head. An activation lasts ``MIN_BINS`` bins, of which every second may be missing.
+service E of the Highway Capacity Manual, 2000, ch. 16: control delay above 55 s in an analysis
+period of 15 minutes) and ``LEAST_QUEUE_VEH`` of them are losing time at once, in the mean of the
+``ANALYSIS_BINS`` around it: into five minutes only two or three cycles fit, and their delay strays
+by a third. It is active in the bins before and after too, as long as there is somewhat less of
+both: a jam that is there begins before it is at its worst. A queue that fills the street ahead
+holds those behind: active approaches that lead into it are *passive*. Where they go round in a
+ring, the one that loses most is the head. An activation lasts ``MIN_BINS`` bins, of which every
+second may be missing.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ __all__ = [
 
 ACTIVE_DELAY_S = 55.0
 LEAST_QUEUE_VEH = 3.5
-STILL_DELAY_RATIO, STILL_QUEUE_RATIO = 0.9, 0.7
+ANALYSIS_BINS = 3
+STILL_DELAY_RATIO, STILL_QUEUE_RATIO = 0.8, 0.7
 """Of the two, what keeps an approach active beside bins in which it is."""
 MIN_BINS = 2
 FULL_RATIO = 0.5
@@ -89,14 +92,15 @@ def _spread(active: np.ndarray, still: np.ndarray) -> np.ndarray:
 
 def heads_of(network: RoadNetwork, state: State, streets: Approaches) -> list[QueueHead]:
     """As ``queue_heads``, of approaches already made."""
-    active = active_approaches(streets)
+    steady = streets.over(ANALYSIS_BINS)
+    active = active_approaches(steady)
     full = active & (
-        ~streets.signalled[:, None] | (streets.queue_veh >= FULL_RATIO * streets.places[:, None])
+        ~steady.signalled[:, None] | (steady.queue_veh >= FULL_RATIO * steady.places[:, None])
     )
     behind: dict[int, dict[int, set[int]]] = {}
     for b in range(active.shape[1]):
         here = [int(i) for i in np.flatnonzero(active[:, b])]
-        for head, queue in _queues(here, full[:, b], streets, b).items():
+        for head, queue in _queues(here, full[:, b], steady, b).items():
             behind.setdefault(head, {})[b] = queue
     found = []
     for head, queues in behind.items():

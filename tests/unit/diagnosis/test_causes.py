@@ -17,7 +17,13 @@ from tests.unit.hand_made import SPEED_MPS, network, road, two_stage_plan
 from traffic_brain.diagnosis.approaches import approaches
 from traffic_brain.diagnosis.bottlenecks import heads_of
 from traffic_brain.diagnosis.causes.areas import City, driven
-from traffic_brain.diagnosis.causes.counterfactual import Area, Change, as_it_is, lane_closed
+from traffic_brain.diagnosis.causes.counterfactual import (
+    Area,
+    Change,
+    as_it_is,
+    lane_closed,
+    slower,
+)
 from traffic_brain.diagnosis.causes.finding import (
     PREFERENCE_OUT_OF_STEP,
     Diagnosis,
@@ -139,6 +145,30 @@ def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:
         assert one.cause is cause
         assert one.fit is not None
         assert one.fit.taken.told["link_id"] == "w-c"
+
+
+def test_a_lane_that_nobody_ever_left_is_no_incident_and_one_that_many_left_not_closed() -> None:
+    """Lane 1 closed for good or from 300 to 3000 s: what its detector says rules the other out."""
+    for until_s, seen, wanted in ((NEVER, 0, Cause.CAPACITY_LOSS), (3000.0, 15, Cause.INCIDENT)):
+        city = observed(FAIR, lane_closed(("w-c", 1), 300.0, until_s), west_vph=1100)
+        told = Witnesses(headways={("w-c", 0): 120, ("w-c", 1): seen})
+        one = found(city, told)["w-c"]
+        assert one.cause is wanted
+        supposed = {n for n in one.record["hypotheses"] if n.startswith("lane 1 closed")}
+        assert supposed
+        assert all((n == "lane 1 closed") == (seen == 0) for n in supposed)
+
+
+def test_a_street_that_was_seen_to_discharge_is_not_supposed_to_be_slower() -> None:
+    """Every lane of the street slower by 45 %: named, unless its passes say otherwise."""
+    lanes = [("w-c", 0), ("w-c", 1)]
+    city = observed(FAIR, slower(lanes, 1.45), west_vph=1300)
+    usual = Witnesses(discharge_vph={("w-c", 1): 1700.0})
+    lost = Witnesses(discharge_vph={("w-c", 1): 1250.0})
+    for told, expected in ((lost, True), (usual, False)):
+        one = found(city, told)["w-c"]
+        assert (one.cause is Cause.CAPACITY_LOSS) == expected
+        assert any(name == "discharge 69%" for name in one.record["hypotheses"]) == expected
 
 
 def test_nobody_enters_a_closed_lane() -> None:

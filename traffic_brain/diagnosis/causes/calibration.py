@@ -22,6 +22,7 @@ from traffic_brain.diagnosis.causes.counterfactual import (
     slower,
     with_places,
 )
+from traffic_brain.diagnosis.causes.witnesses import Witnesses
 from traffic_brain.fusion.window import BIN_S
 from traffic_brain.kernels.queues import NEVER
 from traffic_brain.model.findings import Cause
@@ -39,10 +40,12 @@ UNSEEN_S = 20.0
 FASTER, SLOWER, LOST = (0.92, 0.84, 0.76), (1.1, 1.2), (1.45, 1.8)
 """Factors on the headway: how people drive here, and beyond it what only something broken does."""
 HABIT_PRICE = 1.5
-LONGEST_INCIDENT_S = 2400
+LONGEST_INCIDENT_S = 3600
 """What stands in the way for longer is no incident that comes and goes."""
-PASSING = 20
+PASSING = 5
 """Saturated headways seen on a lane that therefore was not closed all the time."""
+USED = 20
+"""Saturated headways on a lane beside which one without any speaks for a lane that is closed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +84,10 @@ class Fit:
 NOTHING = Hypothesis("as on file", None, as_it_is, 0.0, {})
 
 
-def calibrate(
-    area: Area, chain: Sequence[str], headways: Mapping[tuple[str, int], int] | None = None
-) -> Fit:
+def calibrate(area: Area, chain: Sequence[str], told: Witnesses) -> Fit:
     """Find what explains the delay that was observed on an approach (its links, the head first).
 
-    ``headways``: saturated headways seen on each lane, where detectors tell them.
+    ``told``: what was seen of its lanes, where detectors tell it.
     """
     streets = area.city.streets
     i = streets.of_link[chain[0]]
@@ -104,7 +105,7 @@ def calibrate(
         tried = [(f"discharge {1 / f:.0%}", slower(lanes, f)) for f in FASTER]
     else:
         tried = [(f"discharge {1 / f:.0%}", slower(lanes, f)) for f in SLOWER]
-        for one in hypotheses(area, chain, observed - modelled, headways or {}):
+        for one in hypotheses(area, chain, observed - modelled, told):
             there = _modelled(area, chain, one.change)
             score = misfit(observed, there) + one.price
             scores[one.name] = round(score, 2)
@@ -129,28 +130,34 @@ def hypotheses(
     area: Area,
     chain: Sequence[str],
     missing_s: np.ndarray,
-    headways: Mapping[tuple[str, int], int],
+    told: Witnesses,
 ) -> Iterator[Hypothesis]:
-    """What may be wrong with an approach; ``missing_s``: float64[bin] delay not explained."""
+    """What may be wrong with an approach; ``missing_s``: float64[bin] delay not explained.
+
+    What was seen is not supposed otherwise: a lane that many leave is not closed, one that nobody
+    ever leaves beside a lane that many do is not so for a while only, and that counts for it as
+    much as a bin; and a street that discharges as usual is not slower.
+    """
     head = chain[0]
     lanes = _spare_lanes(area, head)
+    empty = {lane for lane in lanes if _nobody_left(told, head, lane)}
     begin, end = area.window_s
     for lane in lanes:
-        seen = headways.get((head, lane), 0)
         change = lane_closed((head, lane), 0.0, NEVER)
-        if seen < PASSING:
-            told = {"link_id": head, "lane_idx": lane}
-            yield Hypothesis(f"lane {lane} closed", Cause.CAPACITY_LOSS, change, 3.0, told)
+        if told.headways.get((head, lane), 0) < PASSING:
+            where = {"link_id": head, "lane_idx": lane}
+            price = 3.0 - (MOST_PER_BIN if lane in empty else 0.0)
+            yield Hypothesis(f"lane {lane} closed", Cause.CAPACITY_LOSS, change, price, where)
     for a, b in _stretches(missing_s):
         from_s, until_s = begin + a * BIN_S, min(begin + b * BIN_S, end)
-        for lane in lanes:
-            told = {"link_id": head, "lane_idx": lane, "begin_s": from_s, "end_s": until_s}
+        for lane in (k for k in lanes if k not in empty):
+            when = {"link_id": head, "lane_idx": lane, "begin_s": from_s, "end_s": until_s}
             yield Hypothesis(
                 f"lane {lane} closed {from_s}-{until_s}",
                 Cause.INCIDENT if until_s - from_s <= LONGEST_INCIDENT_S else Cause.CAPACITY_LOSS,
                 lane_closed((head, lane), from_s, until_s),
                 6.0,
-                told,
+                when,
             )
     for lane, places in _bay_lanes(area, chain):
         for left in sorted({1, max(1, places // 3)}):
@@ -162,7 +169,7 @@ def hypotheses(
                     4.0,
                     {"link_id": head, "lane_idx": lane, "places": left},
                 )
-    for factor in LOST:
+    for factor in () if told.discharges_as_usual(head) else LOST:
         yield Hypothesis(
             f"discharge {1 / factor:.0%}",
             Cause.CAPACITY_LOSS,
@@ -170,6 +177,12 @@ def hypotheses(
             8.0,
             {"link_id": head, "headway_factor": factor},
         )
+
+
+def _nobody_left(told: Witnesses, link_id: str, lane_idx: int) -> bool:
+    """Whether a lane stayed empty beside one that did not, as far as detectors tell."""
+    seen = {lane: count for (link, lane), count in told.headways.items() if link == link_id}
+    return seen.get(lane_idx, 1) == 0 and max(seen.values()) >= USED
 
 
 def _modelled(area: Area, chain: Sequence[str], change: Change) -> np.ndarray:

@@ -99,7 +99,7 @@ def diagnose_head(city: City, head: QueueHead, told: Witnesses, seed: int = 0) -
     lost = city.streets.lost_veh_h[city.streets.of_link[head.link_id]]
     first, end = window_of(city.state, head.first_bin, head.end_bin, lost)
     area = Area(city, city.around(junction_id), (first, end), seed)
-    fit = calibrate(area, chain, told.headways)
+    fit = calibrate(area, chain, told)
     return _counterfactuals(area, head, junction_id, plan, fit)
 
 

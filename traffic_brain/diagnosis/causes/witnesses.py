@@ -29,6 +29,9 @@ SLOW_RATIO = 2.0
 """Pace over that of free flow, from which on a device that is stuck does harm."""
 CONTRADICTED_RATIO = 0.5
 COMMON_BINS = 3
+USUAL_DISCHARGE_VPH = 1500.0
+"""Of a lane in saturated green, from which on nothing slows its street's discharge: between the
+1,800 of an ordinary lane and the 1,250 of the least loss that is supposed of a street."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ class Witnesses:
     unwell: Mapping[str, str] = field(default_factory=dict)
     """Link or device -> feed and code, as the health report has them."""
     headways: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    discharge_vph: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    """Of lanes of which enough saturated headways were seen."""
+
+    def discharges_as_usual(self, link_id: str) -> bool:
+        """Whether a lane of the link was seen to discharge as lanes do."""
+        seen = (vph for (link, _), vph in self.discharge_vph.items() if link == link_id)
+        return any(vph >= USUAL_DISCHARGE_VPH for vph in seen)
 
     def false_delay(self, links: Sequence[str], bins: Sequence[int]) -> str | None:
         """Why the delay on these links in these bins is no delay; None: nothing speaks for it."""
@@ -125,12 +135,18 @@ def witnesses(state_folder: Path, window: Window, links: Collection[str]) -> Wit
         row["device_id"]: f"{row['feed']} {row['code']}"
         for row in _rows(state_folder / "health.parquet")
     }
-    headways = {
-        (row["link_id"], row["lane_idx"]): row["headways"]
+    lanes = [
+        row
         for row in _rows(state_folder / "saturation_flows.parquet", "link_id", links)
         if row["lane_idx"] >= 0
+    ]
+    headways = {(row["link_id"], row["lane_idx"]): row["headways"] for row in lanes}
+    discharge_vph = {
+        (row["link_id"], row["lane_idx"]): row["saturation_flow_vph"]
+        for row in lanes
+        if row["status"] == "found"
     }
-    return Witnesses(pace, unwell, headways)
+    return Witnesses(pace, unwell, headways, discharge_vph)
 
 
 def _rows(path: Path, column: str = "", of: Collection[str] = ()) -> list[dict[str, Any]]:

@@ -149,11 +149,11 @@ def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:
 
 def test_a_lane_that_nobody_ever_left_is_no_incident_and_one_that_many_left_not_closed() -> None:
     """Lane 1 closed for good or from 300 to 3000 s: what its detector says rules the other out."""
-    for until_s, seen, wanted in ((NEVER, 0, Cause.CAPACITY_LOSS), (3000.0, 15, Cause.INCIDENT)):
-        city = observed(FAIR, lane_closed(("w-c", 1), 300.0, until_s), west_vph=1100)
+    for from_s, until_s, seen in ((0.0, NEVER, 0), (300.0, 3000.0, 15)):
+        city = observed(FAIR, lane_closed(("w-c", 1), from_s, until_s), west_vph=1100)
         told = Witnesses(headways={("w-c", 0): 120, ("w-c", 1): seen})
         one = found(city, told)["w-c"]
-        assert one.cause is wanted
+        assert one.cause is (Cause.INCIDENT if seen else Cause.CAPACITY_LOSS)
         supposed = {n for n in one.record["hypotheses"] if n.startswith("lane 1 closed")}
         assert supposed
         assert all((n == "lane 1 closed") == (seen == 0) for n in supposed)

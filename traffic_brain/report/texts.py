@@ -651,8 +651,9 @@ WORDS: Mapping[str, Words] = {
     ),
     "definition.bottleneck": Words("堵点", "Bottleneck"),
     "definition.bottleneck.is": Words(
-        "排队的头部；排在别的队列里的路段不另算堵点。",
-        "The head of a queue; a link inside somebody else's queue is not one.",
+        "排队的头部：15 分钟内车均延误超过 55 秒（HCM E 级）；排在别的队列里的路段不另算堵点。",
+        "The head of a queue, where vehicles lose 55 s and more each over a quarter of an hour "
+        "(HCM's level E); a link inside somebody else's queue is not one.",
     ),
     "definition.savable": Words("可节省延误", "Savable delay"),
     "definition.savable.is": Words(

@@ -19,7 +19,9 @@ from traffic_brain.fusion.signals.lanes import Lamp, passes_of_junctions
 from traffic_brain.fusion.signals.stretches import timings_of_day
 from traffic_brain.fusion.signals.tables import (
     FLOWS_FILE,
+    SILENT,
     TIMINGS_FILE,
+    UNUSED,
     found_signals,
     timing_findings,
     write_signals,
@@ -163,6 +165,22 @@ def test_flows_of_lanes_without_queues_are_unknown(tmp_path: Path) -> None:
     for row in pq.read_table(tmp_path / FLOWS_FILE).to_pylist():
         assert (row["status"], row["saturation_flow_vph"]) == ("unknown", None)
         assert row["reason"]
+
+
+def test_a_lane_whose_detector_saw_nobody_is_told_from_one_without_any(tmp_path: Path) -> None:
+    passes = passes_under(ON_FILE, BEGIN_S, END_S, np.random.default_rng(4), per_s=0.03)
+    network = crossing(ON_FILE)
+    one, other = sorted(
+        {(m.from_link, lane) for m in network.movements.values() for lane in m.lanes}
+    )[:2]
+    nobody = passes[passes["link_id"] != one[0]]
+    nobody = nobody[nobody["link_id"] != other[0]]
+    found = found_signals(nobody, network, DAY, BEGIN_S, END_S)
+    write_signals(tmp_path, network, found, {one})
+    rows = pq.read_table(tmp_path / FLOWS_FILE).to_pylist()
+    said = {(row["link_id"], row["lane_idx"]): row["reason"] for row in rows}
+    assert said[one] == SILENT
+    assert said[other] == UNUSED
 
 
 def test_lamps_of_a_lane_are_those_of_its_freest_movement() -> None:

@@ -49,6 +49,8 @@ class Detectors:
     live: frozenset[tuple[str, int]]
     dead: tuple[tuple[str, str], ...]
     """(detector_id, junction_id)."""
+    silent: frozenset[tuple[str, int]] = frozenset()
+    """(link, lane) of those."""
 
 
 def live_detectors(police: PoliceDay) -> Detectors:
@@ -59,13 +61,14 @@ def live_detectors(police: PoliceDay) -> Detectors:
     seen = set(police.passes["detector_id"])
     counts = police.counts
     seen |= set(counts.loc[counts["count"] > 0, "detector_id"])
-    live, dead = [], []
+    live, dead, silent = [], [], []
     for detector_id, row in police.detectors.iterrows():
         if detector_id in seen:
             live.append((str(row["link_id"]), int(row["lane_idx"])))
         else:
             dead.append((str(detector_id), str(row["junction_id"])))
-    return Detectors(frozenset(live), tuple(sorted(dead)))
+            silent.append((str(row["link_id"]), int(row["lane_idx"])))
+    return Detectors(frozenset(live), tuple(sorted(dead)), frozenset(silent))
 
 
 def dark_bins(police: PoliceDay, window: Window) -> np.ndarray:

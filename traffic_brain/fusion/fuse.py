@@ -218,7 +218,7 @@ def fuse(
         out / "movement_demand.parquet",
     )
     (out / "running_plans.json").write_text(plans_to_json(list(plans.values())), encoding="utf-8")
-    write_signals(out, network, signals)
+    write_signals(out, network, signals, detectors.silent)
     findings = [
         *feeds.findings,
         *quarantine.findings(),

@@ -25,6 +25,7 @@ from traffic_brain.diagnosis.causes.counterfactual import (
     slower,
 )
 from traffic_brain.diagnosis.causes.finding import (
+    LEAST_PROMISED_RATIO,
     PREFERENCE_OUT_OF_STEP,
     Diagnosis,
     diagnose_head,
@@ -127,6 +128,21 @@ def test_nothing_is_promised_where_no_plan_is_better(monkeypatch: pytest.MonkeyP
     assert one.evidence.endswith("; no better timing was found")
 
 
+def test_what_is_within_the_error_of_the_model_is_not_promised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    city = observed(two_stage_plan("c", greens_s=(15, 55)))
+    (one,) = found(city).values()
+    assert one.savable_ratio > LEAST_PROMISED_RATIO
+    monkeypatch.setattr(
+        "traffic_brain.diagnosis.causes.finding.LEAST_PROMISED_RATIO", one.savable_ratio + 0.01
+    )
+    (other,) = found(city).values()
+    assert (other.savable_veh_h, other.savable_ratio) == (0.0, 0.0)
+    assert other.record["further"] is None
+    assert other.evidence.endswith("around it: less than the model can tell")
+
+
 def test_nothing_is_promised_by_a_model_that_is_not_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -151,9 +167,11 @@ def test_a_lane_that_nobody_ever_left_is_no_incident_and_one_that_many_left_not_
     """Lane 1 closed for good or from 300 to 3000 s: what its detector says rules the other out."""
     for from_s, until_s, seen in ((0.0, NEVER, 0), (300.0, 3000.0, 15)):
         city = observed(FAIR, lane_closed(("w-c", 1), from_s, until_s), west_vph=1100)
-        told = Witnesses(headways={("w-c", 0): 120, ("w-c", 1): seen})
+        empty = frozenset([("w-c", 1)] if seen == 0 else [])
+        told = Witnesses(headways={("w-c", 0): 120, ("w-c", 1): seen}, empty=empty)
         one = found(city, told)["w-c"]
         assert one.cause is (Cause.INCIDENT if seen else Cause.CAPACITY_LOSS)
+        assert not (seen and one.savable_veh_h), "no plan meets the incident again"
         supposed = {n for n in one.record["hypotheses"] if n.startswith("lane 1 closed")}
         assert supposed
         assert all((n == "lane 1 closed") == (seen == 0) for n in supposed)

@@ -45,7 +45,7 @@ LONGEST_INCIDENT_S = 3600
 PASSING = 5
 """Saturated headways seen on a lane that therefore was not closed all the time."""
 USED = 20
-"""Saturated headways on a lane beside which one without any speaks for a lane that is closed."""
+"""Saturated headways on a lane beside which one that nobody passed is taken for closed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,8 +181,8 @@ def hypotheses(
 
 def _nobody_left(told: Witnesses, link_id: str, lane_idx: int) -> bool:
     """Whether a lane stayed empty beside one that did not, as far as detectors tell."""
-    seen = {lane: count for (link, lane), count in told.headways.items() if link == link_id}
-    return seen.get(lane_idx, 1) == 0 and max(seen.values()) >= USED
+    used = [n for (link, _), n in told.headways.items() if link == link_id]
+    return (link_id, lane_idx) in told.empty and max(used, default=0) >= USED
 
 
 def _modelled(area: Area, chain: Sequence[str], change: Change) -> np.ndarray:

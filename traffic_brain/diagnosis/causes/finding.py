@@ -56,6 +56,9 @@ LEAST_SHARE = 0.02
 """Shares below are not told."""
 BELIEVED = (0.5, 2.0)
 """Modelled over observed delay, outside of which no saving is promised."""
+LEAST_PROMISED_RATIO = 0.05
+"""Of what is lost around a junction: less lies within the error of any model of it, as in the
+check, and is not promised."""
 UNEXPLAINED_RATIO = 0.35
 """Of the delay observed, beyond which what the model leaves open is a share of its own."""
 
@@ -66,7 +69,8 @@ class Diagnosis:
 
     savable_veh_h: of the best retiming found, in the streets further around as well and over the
     hours before and after; best_plan: that plan. savable_ratio: of what is lost there. Both are 0
-    where no better plan was found, or the model does not explain what was observed.
+    where no better plan was found, where it is better by less than the model can tell, where
+    an incident makes the day no ordinary one, or the model does not explain what was observed.
     """
 
     shares: tuple[CauseShare, ...]
@@ -201,9 +205,11 @@ def _counterfactuals(
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
     promise, hope = None, "what a retiming gives back cannot be told from that"
-    if BELIEVED[0] <= fit.ratio <= BELIEVED[1]:
+    if BELIEVED[0] <= fit.ratio <= BELIEVED[1] and fault.cause is not Cause.INCIDENT:
         promise = promised(area, junction_id, best, lasting) if best != plan else None
         hope = promise.told if promise else "no better timing was found"
+        if promise and promise.savable_ratio < LEAST_PROMISED_RATIO:
+            promise, hope = None, f"{hope}: less than the model can tell"
     savable = promise.savable_veh_h if promise else 0.0
     record = {
         "head": head.link_id,

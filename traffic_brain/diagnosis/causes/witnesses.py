@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from traffic_brain.fusion.signals.tables import SILENT
 from traffic_brain.fusion.window import BIN_S, Window
 from traffic_brain.model.network import RoadNetwork
 
@@ -47,6 +48,8 @@ class Witnesses:
     headways: Mapping[tuple[str, int], int] = field(default_factory=dict)
     discharge_vph: Mapping[tuple[str, int], float] = field(default_factory=dict)
     """Of lanes of which enough saturated headways were seen."""
+    empty: frozenset[tuple[str, int]] = frozenset()
+    """Lanes whose detector saw nobody all day: it is dead, or nobody came."""
 
     def discharges_as_usual(self, link_id: str) -> bool:
         """Whether a lane of the link was seen to discharge as lanes do."""
@@ -146,7 +149,8 @@ def witnesses(state_folder: Path, window: Window, links: Collection[str]) -> Wit
         for row in lanes
         if row["status"] == "found"
     }
-    return Witnesses(pace, unwell, headways, discharge_vph)
+    empty = frozenset((row["link_id"], row["lane_idx"]) for row in lanes if row["reason"] == SILENT)
+    return Witnesses(pace, unwell, headways, discharge_vph, empty)
 
 
 def _rows(path: Path, column: str = "", of: Collection[str] = ()) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from traffic_brain.model.reading import to_json
 
 TIMINGS_FILE = "found_timings.json"
 FLOWS_FILE = "saturation_flows.parquet"
+UNUSED = "no pass under lamps of its own"
+SILENT = "its detector saw nobody"
 OTHER_TIMING_S = 3
 """Beyond its interval a start must be off by more, to be told from the plan on file."""
 TELLING_PASSES = 50
@@ -47,14 +49,19 @@ def found_signals(
     return found
 
 
-def write_signals(out: Path, network: RoadNetwork, found: Found) -> None:
-    """Write both files into the existing folder ``out``."""
+def write_signals(
+    out: Path, network: RoadNetwork, found: Found, silent: Collection[tuple[str, int]] = ()
+) -> None:
+    """Write both files into the existing folder ``out``.
+
+    ``silent``: (link, lane) whose detector said nothing all day: it is dead, or nobody came.
+    """
     timings = [_timing_row(t) for timings, _ in found.values() for t in timings]
     (out / TIMINGS_FILE).write_text(to_json({"timings": timings}), encoding="utf-8")
     rows = [
         row
         for junction_id, (_, lanes) in found.items()
-        for row in _flow_rows(network.movements_at[junction_id], lanes)
+        for row in _flow_rows(network.movements_at[junction_id], lanes, silent)
     ]
     pq.write_table(pa.Table.from_pylist(rows, _FLOWS), out / FLOWS_FILE)
 
@@ -109,22 +116,24 @@ _FLOWS = pa.schema(
 
 
 def _flow_rows(
-    movements: Sequence[Movement], lanes: Sequence[LaneDischarge]
+    movements: Sequence[Movement],
+    lanes: Sequence[LaneDischarge],
+    silent: Collection[tuple[str, int]],
 ) -> Iterator[dict[str, Any]]:
     """A row for each movement on each of its lanes, then one for all of them together."""
     found = {d.lane: d for d in lanes}
     for movement in movements:
         own = [
-            found.get((movement.from_link, lane), _no_detector(movement.from_link, lane))
-            for lane in movement.lanes
+            found.get(lane, _not_passed(lane, SILENT if lane in silent else UNUSED))
+            for lane in ((movement.from_link, i) for i in movement.lanes)
         ]
         for lane in own:
             yield _flow_row(movement.movement_id, lane)
         yield _flow_row(movement.movement_id, _together(movement.from_link, own))
 
 
-def _no_detector(link_id: str, lane_idx: int) -> LaneDischarge:
-    return LaneDischarge((link_id, lane_idx), 0, 0, False, reason="no pass under lamps of its own")
+def _not_passed(lane: tuple[str, int], reason: str) -> LaneDischarge:
+    return LaneDischarge(lane, 0, 0, False, reason=reason)
 
 
 def _together(link_id: str, lanes: Sequence[LaneDischarge]) -> LaneDischarge:

@@ -7,8 +7,8 @@ stop line are those on the link and on the links that lead only into it, back to
 ``REACH_M``; every other link has a queue of its own. By Little's law its vehicles stand
 ``queue × 300 s ÷ passed`` seconds each. A queue is a *jam* while they stand longer than
 ``STANDING_S`` each and at least ``LEAST_VEH`` of them, for ten minutes with at most one lighter bin
-between. Where a jam fills its street and
-vehicles of the jam behind drive into it, the one behind is passive.
+between. Where a jam fills its street and vehicles of the jam behind drive into it, the one behind
+is passive.
 """
 
 from __future__ import annotations

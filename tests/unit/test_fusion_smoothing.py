@@ -24,14 +24,12 @@ CITY = network(STREET, through("a-b", "b-c", "c-d", "d-e", "e-f"))
 WINDOW = Window(0, 1500)
 
 
-def tracked(
-    observed: np.ndarray, variance: np.ndarray, sd: float, rounds: int = 6, waiting: float = 0.0
-) -> Track:
+def tracked(observed: np.ndarray, variance: np.ndarray, sd: float, rounds: int = 6) -> Track:
     prior = np.full(len(observed), sd)
     track = Track.start(prior, observed.shape[1])
-    there = np.full(observed.shape, waiting)
+    free = np.zeros(observed.shape)
     for _ in range(rounds):
-        track = smoothed(observed, variance, prior, there, 300, track)
+        track = smoothed(observed, variance, prior, free, 300, track)
     return track
 
 

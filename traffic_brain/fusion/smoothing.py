@@ -29,8 +29,7 @@ MOST_SURPRISE = 2.0
 """No single bin counts as more, in log pace, when the usual swing is found."""
 WAITING_SD = 0.6
 """By so much more log pace steps, and swings, where all time is lost, and by its square part where
-some is; our own figure: of 0 to 0.9 the one that errs least in delay without erring more in
-proportion (benchmarks/fusion, seed 11; five recorded maps, seeds 5 and 15)."""
+some is; our own figure, between 0.5 and 0.7: more errs less in delay, and more in proportion."""
 ALL_LINKS_WORTH_BINS = 2.0
 """What all links show of swings counts as much as so many bins of the link itself."""
 

@@ -19,7 +19,13 @@ from tempfile import TemporaryDirectory
 import pyarrow.parquet as pq
 
 from benchmarks.fusion.days import QUARTER, read_day
-from benchmarks.fusion.figures import coverage, flow_figures, sampling_figures, travel_time_figures
+from benchmarks.fusion.figures import (
+    coverage,
+    delay_figures,
+    flow_figures,
+    sampling_figures,
+    travel_time_figures,
+)
 from benchmarks.fusion.recordings import Recorded, recorded
 from benchmarks.fusion.table import table
 from sim_scenarios.spec import ScenarioSpec, find
@@ -53,7 +59,7 @@ def compare(
     day = read_day(recording, state)
     seeing = pq.read_table(recording.feeds / "checkpoint/passes.parquet")["link_id"]
     cameras = frozenset(seeing.to_pylist())
-    figures = {"day": {**coverage(day), **flow_figures(day)}}
+    figures = {"day": {**coverage(day), **delay_figures(day), **flow_figures(day)}}
     for name, size in (("15 min", QUARTER), ("5 min", 1)):
         sampling = sampling_figures(day, probe_ratio, cameras, size, seed)
         figures[name] = {**travel_time_figures(day, size), **sampling}

@@ -26,6 +26,7 @@ class Day:
     """float64[link, 5-min bin] of what was, ``true_…``, and of what the engine says.
 
     ``true_pace``: s/m of all vehicles (Edie: time spent over distance driven); NaN: nobody drove.
+    ``delay_s``: lost per vehicle as the engine says; ``free_s``: float64[link, 1], undisturbed.
     ``sources``: pace that each source alone says, NaN where it saw nothing.
     ``movements``: movement_id, bin of 15 min: flow, interval and truth in vehicles.
     """
@@ -38,6 +39,8 @@ class Day:
     low: np.ndarray
     high: np.ndarray
     flow: np.ndarray
+    delay_s: np.ndarray
+    free_s: np.ndarray
     sources: dict[str, np.ndarray]
     movements: pd.DataFrame
     traversals: pd.DataFrame
@@ -79,6 +82,7 @@ def read_day(recorded: Recorded, state: Path) -> Day:
     table = pq.read_table(state / "link_state.parquet")
     shape = (len(network.links), window.bin_count)
     length = np.array([link.length_m for link in network.links.values()])
+    free_mps = np.array([link.free_flow_speed_mps for link in network.links.values()])
 
     def column(name: str) -> np.ndarray:
         return np.asarray(table[name].to_numpy(), dtype=np.float64).reshape(shape)
@@ -109,6 +113,8 @@ def read_day(recorded: Recorded, state: Path) -> Day:
         low=column("travel_time_low_s") / length[:, None],
         high=column("travel_time_high_s") / length[:, None],
         flow=np.nan_to_num(column("flow_veh")),
+        delay_s=column("delay_s_per_veh"),
+        free_s=(length / free_mps)[:, None],
         sources={str(name): cells(rows, "pace_s_per_m") for name, rows in said.groupby("source")},
         movements=_movements(recorded, state, window),
         traversals=traversals[inside],

@@ -14,6 +14,7 @@ LONG_M = 30.0
 """Shorter links are less than a few car lengths: a vehicle is on them for two or three seconds."""
 READ_BOTH_RATIO = 0.95**2
 """A camera reads this share of plates, and a travel time needs two of them."""
+JAM_RATIO = 4.0
 
 
 def quarters(values: np.ndarray, weights: np.ndarray, size: int = QUARTER) -> np.ndarray:
@@ -85,6 +86,24 @@ def coverage(day: Day) -> dict[str, float]:
         "median width": float(np.median(width[use])),
         "unknown": float(1.0 - day.known[driven].mean()),
     }
+
+
+def delay_figures(day: Day) -> dict[str, float]:
+    """Vehicle-hours lost as the engine says, over those lost, at the true flows: shares found.
+
+    Where vehicles lost nothing, what the engine says counts as well. ``in jams``: where they took
+    four times the undisturbed time and more.
+    """
+    took_s = day.true_pace * day.length_m[:, None]
+    use = (day.true_flow > 0) & np.isfinite(took_s) & np.isfinite(day.delay_s)
+    lost_s = np.maximum(took_s - day.free_s, 0.0)
+    jam = use & (took_s >= JAM_RATIO * day.free_s)
+
+    def found(where: np.ndarray) -> float:
+        lost = float((day.true_flow * lost_s)[where].sum())
+        return float((day.true_flow * day.delay_s)[where].sum()) / lost if lost else float("nan")
+
+    return {"delay found": found(use), "delay found in jams": found(jam)}
 
 
 def geh(found_vph: np.ndarray, true_vph: np.ndarray) -> np.ndarray:

@@ -28,6 +28,8 @@ ROWS: Sequence[tuple[str, str, str]] = (
     ("5 min", "unseen", "  links that no source saw"),
     ("5 min", "plain average", "  plain average of the sources"),
     ("5 min", "fused where any", "  … fused, same places"),
+    ("day", "delay found", "delay said, of what was lost"),
+    ("day", "delay found in jams", "  where a link took four times its free time"),
     ("day", "coverage", "95 % interval, 5 min: covers"),
     ("day", "coverage of vehicles", "  … by vehicles"),
     ("day", "coverage unseen", "  … links that no source saw"),

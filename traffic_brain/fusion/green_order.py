@@ -3,16 +3,17 @@
 A detector at the stop line sees vehicles on green alone. Were each taken to have been on the link
 for the mean time, all would seem to come in time with the green of the plan that ran: it would look
 better than it is, and every plan with another cycle worse. Of a queue, who leaves first has waited
-longest (deterministic queue, May 1965): the loss observed is shared out by the order in the cycle,
-so that its mean over the window stays what it was. Vehicles of one cycle differ by no more than the
-red: where queues last for several cycles, all have waited for the others as well. Holds where
-arrivals are as even within a cycle as they are unknown, and one plan ran throughout the window.
+longest, the whole red, and each after it less; who comes when the queue is gone waits no more
+(deterministic queue, May 1965). The loss observed says how many were in it, so that its mean over
+the window stays what it was; where it is more than half the red, queues last for several cycles,
+and all have waited for the others as well. Holds where arrivals are as even within a cycle as they
+are unknown, and one plan ran throughout the window.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,20 +49,37 @@ class GreenOrder:
         """Nothing is known of any turn."""
         return GreenOrder({})
 
-    def longer_s(self, turn: Pair, left_s: float, lost_s: float) -> float:
+    def knows(self, way: Sequence[str]) -> bool:
+        """Whether the order is known of a way of two links; of one link, or none, it is not."""
+        return tuple(way) in self.cycles
+
+    def rank(self, turn: Pair, left_s: float) -> float:
+        """Which of its cycle's vehicles one was that left in this second: 0 the first, 1 the last.
+
+        Raises:
+            KeyError: nothing is known of the turn.
+        """
+        cycle = self.cycles[turn]
+        at_s = (left_s - cycle.begin_s) % cycle.cycle_s
+        first, last = (np.searchsorted(cycle.passes_s, at_s, side) for side in ("left", "right"))
+        return float(first + last) / (2.0 * len(cycle.passes_s))
+
+    def longer_s(self, turn: Pair, rank: float, lost_s: float) -> float:
         """How much longer than others a vehicle waited, s: below 0 for who came late in the green.
 
         Args:
-            left_s: when it left the link, in seconds of the service day.
-            lost_s: the mean loss there.
+            rank: as `rank` has it.
+            lost_s: the mean loss before the stop line.
+
+        Raises:
+            KeyError: nothing is known of the turn.
         """
-        cycle = self.cycles.get(turn)
-        if cycle is None:
+        cycle = self.cycles[turn]
+        if lost_s <= 0.0:
             return 0.0
-        at_s = (left_s - cycle.begin_s) % cycle.cycle_s
-        first, last = (np.searchsorted(cycle.passes_s, at_s, side) for side in ("left", "right"))
-        rank = (first + last) / (2.0 * len(cycle.passes_s))
-        return float((1.0 - 2.0 * rank) * min(lost_s, cycle.pause_s / 2.0))
+        queued = min(2.0 * lost_s / cycle.pause_s, 1.0)
+        of_red = max(1.0 - rank / queued, 0.0) - queued / 2.0
+        return of_red * cycle.pause_s
 
 
 def green_order(

@@ -41,6 +41,10 @@ STOPOVER_ALLOWANCE_S = 600.0
 MAX_SPEED_MPS = 150 / 3.6
 UNLIKELY_S = 10.0
 """Seconds that a driver would lose rather than take a way that e times fewer take."""
+QUEUE_REACH_M = 400.0
+"""Before a signal's own link, within which a loss is taken for its queue's."""
+GOLDEN_RATIO = 0.618034
+"""Multiples of it fall evenly between 0 and 1, modulo 1: a draw that is the same every time."""
 MAX_WALK_LINKS = 60
 LEAST_FOLLOWED_VEH = 3.0
 """So many vehicles both of two cameras must have read before clocks and plates are trusted."""
@@ -151,18 +155,60 @@ class RouteFinder:
 
     def travel_s(self, link_id: str, at_s: float) -> float:
         """Observed travel time of a link for a vehicle that leaves it about ``at_s``."""
-        bin_idx = int(self._state.window.bin_idx(np.array([at_s]))[0])
-        return float(self._state.travel_time_s[self.network.link_idx[link_id], bin_idx])
+        return float(self._state.travel_time_s[self.network.link_idx[link_id], self._bin(at_s)])
 
-    def came_s(self, turn: tuple[str, str], left_s: float) -> float:
-        """When a vehicle entered the first link of a turn that was seen to leave it at ``left_s``.
+    def _bin(self, at_s: float) -> int:
+        return int(self._state.window.bin_idx(np.array([at_s]))[0])
 
-        By its order in the green; where a time is only estimated nothing is known of that.
+    def came_s(
+        self, links: Sequence[str], observed: Sequence[bool], k: int, exit_s: Sequence[float]
+    ) -> float:
+        """When a vehicle entered link ``k`` of its way.
+
+        By its order in the green of the signal before which it queued there, where detectors tell
+        of one: the queue may reach back over several links, and each has its part of the loss. A
+        vehicle that no device saw leave the signal may be any of those that leave in a cycle.
+
+        Args:
+            exit_s: when it left link ``k`` and each link after.
         """
-        took_s = self.travel_s(turn[0], left_s)
-        link = self.network.links[turn[0]]
-        lost_s = max(took_s - link.length_m / link.free_flow_speed_mps, 0.0)
-        return left_s - took_s - self._order.longer_s(turn, left_s, lost_s)
+        in_bin = self._bin(exit_s[0])
+        took_s, lost_s = self._mean_s_in(in_bin, links[k])
+        signal = self._signal_ahead(links, k)
+        if signal is None or not self._order.knows(links[signal : signal + 2]):
+            return exit_s[0] - took_s
+        left_s = exit_s[signal - k]
+        turn = (links[signal], links[signal + 1])
+        rank = self._order.rank(turn, left_s) if observed[signal] else left_s * GOLDEN_RATIO % 1.0
+        all_lost_s = sum(
+            self._mean_s_in(in_bin, links[i])[1] for i in self._queue_of(links, signal)
+        )
+        longer_s = self._order.longer_s(turn, rank, all_lost_s)
+        return exit_s[0] - took_s - longer_s * lost_s / max(all_lost_s, 1e-9)
+
+    def _mean_s_in(self, bin_idx: int, link_id: str) -> tuple[float, float]:
+        """(Mean travel time of a link in a bin, how much of it is lost)."""
+        link, i = self.network.links[link_id], self.network.link_idx[link_id]
+        took_s = float(self._state.mean_travel_time_s[i, bin_idx])
+        return took_s, max(took_s - link.length_m / link.free_flow_speed_mps, 0.0)
+
+    def _signal_ahead(self, links: Sequence[str], k: int) -> int | None:
+        """The link of a way that ends at the signal whose queue may stand on link ``k``."""
+        for i in range(k, len(links)):
+            if self.network.links[links[i]].junction_id is not None:
+                return i if k in self._queue_of(links, i) else None
+        return None
+
+    def _queue_of(self, links: Sequence[str], signal: int) -> range:
+        """The links of a way on which a signal's queue may stand: back to the signal before."""
+        first, metres = signal, 0.0
+        while first > 0:
+            before = self.network.links[links[first - 1]]
+            metres += before.length_m
+            if before.junction_id is not None or metres > QUEUE_REACH_M:
+                break
+            first -= 1
+        return range(first, signal + 1)
 
     def look_again(self, state: LinkState, order: GreenOrder, bursts: Bursts) -> None:
         """Take travel times from a state that more sources have told of; queues and platoons."""
@@ -404,25 +450,16 @@ def extend(trip: Trip, finder: RouteFinder) -> Trip:
     links = (*before, *trip.links, *after)
     observed = (False,) * len(before) + trip.observed + (False,) * len(after)
     exits = list(trip.exit_s)
-    for k in range(len(before), 0, -1):
-        exits.insert(0, _came_s(links, observed, k, exits[0], finder))
     for link in after:
         exits.append(exits[-1] + finder.travel_s(link, exits[-1]))
+    for k in range(len(before), 0, -1):
+        exits.insert(0, finder.came_s(links, observed, k, exits))
     return Trip(links, tuple(exits), observed)
 
 
 def depart_s(trip: Trip, finder: RouteFinder) -> float:
     """When the trip entered its first link."""
-    return _came_s(trip.links, trip.observed, 0, trip.exit_s[0], finder)
-
-
-def _came_s(
-    links: Sequence[str], observed: Sequence[bool], k: int, left_s: float, finder: RouteFinder
-) -> float:
-    """When a trip entered its link ``k``, which it left at ``left_s``."""
-    if observed[k] and k + 1 < len(links):
-        return finder.came_s((links[k], links[k + 1]), left_s)
-    return left_s - finder.travel_s(links[k], left_s)
+    return finder.came_s(trip.links, trip.observed, 0, trip.exit_s)
 
 
 def traversals(trips: Iterable[Trip], finder: RouteFinder, max_links: int = 6) -> pd.DataFrame:

@@ -4,11 +4,9 @@ An approach becomes *active* in a bin in which its vehicles lose ``ACTIVE_DELAY_
 service E of the Highway Capacity Manual, 2000, ch. 16: control delay above 55 s in an analysis
 period of 15 minutes) and ``LEAST_QUEUE_VEH`` of them are losing time at once, in the mean of the
 ``ANALYSIS_BINS`` around it: into five minutes only two or three cycles fit, and their delay strays
-by a third. It is active in the bins before and after too, as long as there is somewhat less of
-both: a jam that is there begins before it is at its worst. A queue that fills the street ahead
-holds those behind: active approaches that lead into it are *passive*. Where they go round in a
-ring, the one that loses most is the head. An activation lasts ``MIN_BINS`` bins, of which every
-second may be missing.
+by a third. A queue that fills the street ahead holds those behind: active approaches that lead
+into it are *passive*. Where they go round in a ring, the one that loses most is the head. An
+activation lasts ``MIN_BINS`` bins, of which every second may be missing.
 """
 
 from __future__ import annotations
@@ -43,8 +41,6 @@ __all__ = [
 ACTIVE_DELAY_S = 55.0
 LEAST_QUEUE_VEH = 3.5
 ANALYSIS_BINS = 3
-STILL_DELAY_RATIO, STILL_QUEUE_RATIO = 0.8, 0.7
-"""Of the two, what keeps an approach active beside bins in which it is."""
 MIN_BINS = 2
 FULL_RATIO = 0.5
 """Vehicles losing time over places, from which on a signal's queue fills its street."""
@@ -74,20 +70,7 @@ def queue_heads(network: RoadNetwork, state: State) -> list[QueueHead]:
 
 def active_approaches(streets: Approaches) -> np.ndarray:
     """bool[approach, bin]."""
-    delay, queue = streets.delay_s, streets.queue_veh
-    active = (delay >= ACTIVE_DELAY_S) & (queue >= LEAST_QUEUE_VEH)
-    still = (delay >= STILL_DELAY_RATIO * ACTIVE_DELAY_S) & (
-        queue >= STILL_QUEUE_RATIO * LEAST_QUEUE_VEH
-    )
-    return _spread(_spread(active, still)[:, ::-1], still[:, ::-1])[:, ::-1]
-
-
-def _spread(active: np.ndarray, still: np.ndarray) -> np.ndarray:
-    """Active, or still so after a bin that is: forward in time."""
-    found = active.copy()
-    for b in range(1, found.shape[1]):
-        found[:, b] |= still[:, b] & found[:, b - 1]
-    return found
+    return np.asarray((streets.delay_s >= ACTIVE_DELAY_S) & (streets.queue_veh >= LEAST_QUEUE_VEH))
 
 
 def heads_of(network: RoadNetwork, state: State, streets: Approaches) -> list[QueueHead]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,7 +77,8 @@ class Score:
     right_first: int = 0
     right_second: int = 0
     asked: int = 0
-    confusion: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    confusion: dict[str, dict[str, int]] = field(default_factory=dict)
+    """What was called where each kind was planted, and how often."""
     savings: list[tuple[float, float]] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -206,7 +206,8 @@ def _at(
 def _answer(score: Score, case: Case, kind: str, here: Sequence[Found]) -> None:
     wanted = CAUSE_OF[kind]
     called = here[0]["cause"] if here else NONE_CALLED
-    score.confusion[kind][called] += 1
+    row = score.confusion.setdefault(kind, {})
+    row[called] = row.get(called, 0) + 1
     score.asked += 1
     if wanted is None:
         right = called in (NONE_CALLED, Cause.BROKEN_SENSOR.value)
@@ -259,13 +260,13 @@ def table(score: Score) -> Iterator[str]:
             f"(asked 0.8), median of predicted over true {ratio:.2f} (asked 0.8 to 1.25)"
         )
     columns = [*(c.value for c in Cause), NONE_CALLED]
-    columns = [c for c in columns if any(row[c] for row in score.confusion.values())]
+    columns = [c for c in columns if any(c in row for row in score.confusion.values())]
     yield ""
     yield f"{'planted':15}" + "".join(f"{_short(c):>12}" for c in columns)
     for kind in CAUSE_OF:
         if kind in score.confusion:
             row = score.confusion[kind]
-            yield f"{kind:15}" + "".join(f"{row[c] or '.':>12}" for c in columns)
+            yield f"{kind:15}" + "".join(f"{row.get(c, '.'):>12}" for c in columns)
 
 
 def _short(cause: str) -> str:

@@ -55,6 +55,7 @@ _SENTENCES: Sequence[tuple[str, str]] = (
     (r"no better timing was found", "未找到更好的配时"),
     (r"what a retiming gives back cannot be told from that", "据此无法估计调整配时的效果"),
     (r"lane (\d+) closed (\d+)-(\d+)", "车道 {} 在 {}–{} 秒被占"),
+    (r"lane (\d+) closed, flow (\S+)", "车道 {} 被占，流量为估计值的 {}"),
     (r"lane (\d+) closed", "车道 {} 被占"),
     (r"bay of lane (\d+) holds (\S+)", "车道 {} 的展宽段只容 {} 辆"),
     (r"discharge (\S+)", "放行能力为平常的 {}"),
@@ -69,6 +70,14 @@ _SENTENCES: Sequence[tuple[str, str]] = (
     ),
     (r"next link (.+) runs at (.+) of its free-flow speed", "下游路段 {} 的车速仅为自由流的 {}"),
     (r"no fixed signal plan at the head of the queue", "排队头部没有固定配时方案"),
+    (
+        r"no signal here, it gives way to (.+): more come than get in",
+        "此处无信号灯，须让行 {}：来车多于可汇入车辆",
+    ),
+    (
+        r"no signal here, (\d+) lanes become (\d+): more come than get through",
+        "此处无信号灯，{} 条车道变为 {} 条：来车多于可通过车辆",
+    ),
     (r"redesign, do not retime: (.+)", "应改造渠化，不宜只调配时：{}"),
     (r"green is enough but vehicles meet red: (.+)", "绿灯够用，但车辆到达时遇红灯：{}"),
     (

@@ -9,13 +9,14 @@ one that says more must fit better for it (a price on what it assumes, as in Aka
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from traffic_brain.diagnosis.causes.counterfactual import (
     Area,
     Change,
+    Doubt,
     as_it_is,
     lane_closed,
     lanes_of,
@@ -46,27 +47,37 @@ PASSING = 5
 """Saturated headways seen on a lane that therefore was not closed all the time."""
 USED = 20
 """Saturated headways on a lane beside which one that nobody passed is taken for closed."""
+BELIEVED_OF_EMPTY = (1.0, 0.85, 0.7)
+"""Of the flow of a lane's turns, where its detector saw nobody: fusion takes the detector for dead
+and fills in what its neighbours would have it count; if the lane is closed, nobody came."""
+DOUBT_PRICE = 1.5
 
 
 @dataclass(frozen=True, eq=False)
 class Hypothesis:
-    """Something that may be wrong with the streets; ``price``: what it costs to assume it."""
+    """Something that may be wrong with the streets; ``price``: what it costs to assume it.
+
+    doubt: vehicles that then were never there.
+    """
 
     name: str
     cause: Cause | None
     change: Change
     price: float
     told: Mapping[str, object]
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
     """The hypothesis taken, and how well each fits.
 
+    area: with the vehicles that are believed in then.
     observed_s, modelled_s: float64[bin] lost per vehicle at the head.
     """
 
     taken: Hypothesis
+    area: Area
     habit: Change
     """How vehicles discharge here, whatever is wrong beside."""
     scores: Mapping[str, float]
@@ -99,14 +110,14 @@ def calibrate(area: Area, chain: Sequence[str], told: Witnesses) -> Fit:
     least = misfit(observed, modelled)
     scores = {NOTHING.name: round(least, 2)}
     if least <= GOOD_FIT * len(observed):
-        return Fit(taken, habit, scores, observed, modelled, flow)
+        return Fit(taken, area, habit, scores, observed, modelled, flow)
     lanes = lanes_of(area, chain[:1])
     if observed @ flow < modelled @ flow:
         tried = [(f"discharge {1 / f:.0%}", slower(lanes, f)) for f in FASTER]
     else:
         tried = [(f"discharge {1 / f:.0%}", slower(lanes, f)) for f in SLOWER]
         for one in hypotheses(area, chain, observed - modelled, told):
-            there = _modelled(area, chain, one.change)
+            there = _modelled(_believed(area, one), chain, one.change)
             score = misfit(observed, there) + one.price
             scores[one.name] = round(score, 2)
             if score < least - (LEAST_GAIN if taken is NOTHING else 0.0):
@@ -117,7 +128,11 @@ def calibrate(area: Area, chain: Sequence[str], told: Witnesses) -> Fit:
         scores[name] = round(score, 2)
         if score < least:
             habit, taken, least, modelled = change, NOTHING, score, there
-    return Fit(taken, habit, scores, observed, modelled, flow)
+    return Fit(taken, _believed(area, taken), habit, scores, observed, modelled, flow)
+
+
+def _believed(area: Area, one: Hypothesis) -> Area:
+    return replace(area, doubt=one.doubt) if one.doubt else area
 
 
 def misfit(observed_s: np.ndarray, modelled_s: np.ndarray) -> float:
@@ -143,11 +158,8 @@ def hypotheses(
     empty = {lane for lane in lanes if _nobody_left(told, head, lane)}
     begin, end = area.window_s
     for lane in lanes:
-        change = lane_closed((head, lane), 0.0, NEVER)
         if told.headways.get((head, lane), 0) < PASSING:
-            where = {"link_id": head, "lane_idx": lane}
-            price = 3.0 - (MOST_PER_BIN if lane in empty else 0.0)
-            yield Hypothesis(f"lane {lane} closed", Cause.CAPACITY_LOSS, change, price, where)
+            yield from _closed(area, head, lane, empty=lane in empty)
     for a, b in _stretches(missing_s):
         from_s, until_s = begin + a * BIN_S, min(begin + b * BIN_S, end)
         for lane in (k for k in lanes if k not in empty):
@@ -176,6 +188,23 @@ def hypotheses(
             slower(lanes_of(area, [head]), factor),
             8.0,
             {"link_id": head, "headway_factor": factor},
+        )
+
+
+def _closed(area: Area, head: str, lane: int, *, empty: bool) -> Iterator[Hypothesis]:
+    """A lane closed all the time; ``empty``: nobody was seen to leave it, beside others."""
+    change = lane_closed((head, lane), 0.0, NEVER)
+    turns = (c for c in area.city.connections_from[head] if c.from_lane_idx == lane)
+    to_links = frozenset(c.to_link for c in turns)
+    for ratio in BELIEVED_OF_EMPTY if empty else (1.0,):
+        all_came = ratio == 1.0
+        yield Hypothesis(
+            f"lane {lane} closed" if all_came else f"lane {lane} closed, flow {ratio:.0%}",
+            Cause.CAPACITY_LOSS,
+            change,
+            3.0 - MOST_PER_BIN * empty + DOUBT_PRICE * (not all_came),
+            {"link_id": head, "lane_idx": lane, "flow_ratio": ratio},
+            None if all_came else Doubt(head, to_links, ratio),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 
@@ -46,17 +47,33 @@ def as_it_is(streets: StreetMap) -> Streets:
     return streets.streets
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Of the vehicles that took some turns of a link, only a share is believed to have driven."""
+
+    link_id: str
+    to_links: frozenset[str]
+    ratio: float
+
+    def believed(self, way: Way) -> float:
+        """The share of vehicles that drove this way to believe in."""
+        doubted = any(a == self.link_id and b in self.to_links for a, b in pairwise(way[1]))
+        return self.ratio if doubted else 1.0
+
+
 @dataclass(frozen=True, eq=False)
 class Area:
     """Streets, plans and vehicles around one head, and runs of them.
 
     bins: [first, end) of the day's bins that are driven.
+    doubt: of whom some may never have driven; None: all who were observed did.
     """
 
     city: City
     junctions: tuple[str, ...]
     bins: tuple[int, int]
     seed: int
+    doubt: Doubt | None = None
     runs: list[int] = field(default_factory=lambda: [0])
     """How often the area was driven."""
 
@@ -83,7 +100,11 @@ class Area:
     def ways(self) -> list[Way]:
         """Who drove here, and who still stood in a queue at the end: no feed saw them through."""
         seen = self.city.ways(self.links, *self.window_s)
-        return sorted([*seen, *self._left_over(seen)])
+        ways = sorted([*seen, *self._left_over(seen)])
+        if self.doubt is None:
+            return ways
+        drawn = np.random.default_rng([self.seed, 55]).random(len(ways)).tolist()
+        return [w for w, at in zip(ways, drawn, strict=True) if at < self.doubt.believed(w)]
 
     def _left_over(self, seen: Sequence[Way]) -> list[Way]:
         """As many like those seen on an approach as stood there, over the whole window."""

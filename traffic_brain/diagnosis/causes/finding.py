@@ -38,6 +38,7 @@ from traffic_brain.diagnosis.causes.witnesses import Witnesses
 from traffic_brain.fusion.window import BIN_S
 from traffic_brain.model.documents import plan_to_dict
 from traffic_brain.model.findings import Cause, CauseShare
+from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import Progress, silent
 
@@ -97,6 +98,9 @@ def diagnose_head(city: City, head: QueueHead, told: Witnesses, seed: int = 0) -
     if held is not None:
         return _certain(Cause.INCIDENT, held)
     junction_id = city.network.links[head.link_id].junction_id
+    narrow = _narrow(city.network, head.link_id) if junction_id is None else None
+    if narrow is not None:
+        return _certain(Cause.DEMAND_ABOVE_CAPACITY, narrow)
     plan = city.state.running_plans.get(junction_id) if junction_id else None
     if junction_id is None or plan is None or len(plan.stages) < 2:
         return _certain(Cause.UNKNOWN, "no fixed signal plan at the head of the queue")
@@ -104,7 +108,7 @@ def diagnose_head(city: City, head: QueueHead, told: Witnesses, seed: int = 0) -
     first, end = window_of(city.state, head.first_bin, head.end_bin, lost)
     area = Area(city, city.around(junction_id), (first, end), seed)
     fit = calibrate(area, chain, told)
-    return _counterfactuals(area, head, junction_id, plan, fit)
+    return _counterfactuals(fit.area, head, junction_id, plan, fit)
 
 
 def _held_up(city: City, head: QueueHead) -> str | None:
@@ -121,6 +125,21 @@ def _held_up(city: City, head: QueueHead) -> str | None:
         f"{passed:.0f} in five minutes ({usual:.0f} on the median of the day), "
         "and the way on is free: something stands in the way"
     )
+
+
+def _narrow(network: RoadNetwork, link_id: str) -> str | None:
+    """Why a street without lamps lets through less than come; None: nothing on file says so.
+
+    By then it is known that nothing stands in the way.
+    """
+    first = {row.first_from_link for row in network.give_ways if row.from_link == link_id}
+    lanes = network.links[link_id].lane_count
+    onward = sum(network.links[k].lane_count for k in network.successors[link_id])
+    if first:
+        return f"no signal here, it gives way to {', '.join(sorted(first))}: more come than get in"
+    if 0 < onward < lanes:
+        return f"no signal here, {lanes} lanes become {onward}: more come than get through"
+    return None
 
 
 def diagnose_heads(
@@ -201,7 +220,9 @@ def _counterfactuals(
     if fault.cause is None:
         single = np.max([gains[cause] for cause in alone], axis=0)
         gains[Cause.PLAN_OUT_OF_DATE] = was.gain(after) - np.maximum(single, 0.0)
-    gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, best, lasting)
+    # Of a street that lost capacity all come too many: with all of it back, would they still?
+    judged = best if fault.cause is None else alone[Cause.SPLIT_IMBALANCE]
+    gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, judged, whole)
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
     promise, hope = None, "what a retiming gives back cannot be told from that"

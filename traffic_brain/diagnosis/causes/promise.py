@@ -96,5 +96,6 @@ def _further(area: Area, junction_id: str) -> Area:
         area.city.around(junction_id, MOST_HOPS, MOST_JUNCTIONS),
         (min(begin, first), max(end, min(bins, begin + LEAST_BINS))),
         area.seed,
+        area.doubt,
         area.runs,
     )

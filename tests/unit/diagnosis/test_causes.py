@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.unit.hand_made import SPEED_MPS, network, road, two_stage_plan
+from tests.unit.hand_made import SPEED_MPS, network, road, through, two_stage_plan
 from traffic_brain.diagnosis.approaches import approaches
 from traffic_brain.diagnosis.bottlenecks import heads_of
 from traffic_brain.diagnosis.causes.areas import City, driven
@@ -38,8 +38,9 @@ from traffic_brain.fusion.state import State
 from traffic_brain.fusion.window import Window
 from traffic_brain.kernels.queues import NEVER
 from traffic_brain.model.findings import Cause
-from traffic_brain.model.network import Turn
+from traffic_brain.model.network import GiveWay, Turn
 from traffic_brain.model.signals import SignalPlan
+from traffic_brain.report.phrases import translated
 
 PLACES = {"w": (0.0, 0.0), "c": (400.0, 0.0), "e": (800.0, 0.0), "s": (400.0, -400.0)}
 PLACES |= {"n": (400.0, 400.0)}
@@ -197,6 +198,7 @@ def test_flow_that_was_filled_in_for_a_closed_lane_never_came() -> None:
     )
     assert believed == pytest.approx(ratio * all_of_them, rel=0.04)
     assert one.record["vehicles"] == len(one.fit.area.ways)
+    assert f"车道 1 被占，流量为估计值的 {ratio:.0%}" in translated(one.evidence).zh
 
 
 def test_a_street_that_was_seen_to_discharge_is_not_supposed_to_be_slower() -> None:
@@ -220,6 +222,49 @@ def test_nobody_enters_a_closed_lane() -> None:
     assert closed.measures.vehicle_delay_s.sum() > open_s
     both = area.run(change=lane_closed(("w-c", 0), -1.0, 0.0))
     assert both.measures.vehicle_delay_s.sum() == open_s
+
+
+def test_where_a_street_without_lamps_gives_way_or_narrows_too_many_come() -> None:
+    """a-b leads over b into one lane; what neither gives way nor narrows stays unknown."""
+    places = {name: (200.0 * i, 0.0) for i, name in enumerate("abc")} | {"n": (200.0, 200.0)}
+    for lanes, first, cause, said in (
+        (1, "n-b", Cause.DEMAND_ABOVE_CAPACITY, "gives way to n-b"),
+        (2, None, Cause.DEMAND_ABOVE_CAPACITY, "2 lanes become 1"),
+        (1, None, Cause.UNKNOWN, "no fixed signal plan"),
+    ):
+        roads = [
+            road("a", "b", places, lane_count=lanes, car_lanes=tuple(range(lanes))),
+            road("b", "c", places),
+            road("n", "b", places),
+        ]
+        streets = network(roads, {**through("a-b", "b-c"), ("n-b", "b-c"): (Turn.LEFT, (0,))})
+        if first:
+            streets = replace(streets, give_ways=(GiveWay("a-b", "b-c", first, "b-c"),))
+        shape = (3, WINDOW.bin_count)
+        length = np.array([k.length_m for k in streets.links.values()])[:, None]
+        time_s = np.broadcast_to(length / SPEED_MPS, shape).copy()
+        time_s[streets.link_idx["a-b"]] += 90.0
+        state = State(
+            service_day="2026-03-02",
+            window=WINDOW,
+            speed_mps=length / time_s,
+            travel_time_s=time_s,
+            flow_veh=np.full(shape, 30.0),
+            demand_vph=np.zeros((0, 4)),
+            demand_high_vph=np.zeros((0, 4)),
+            trips=((60.0, ("a-b", "b-c")),),
+            vehicle_classes=("car",),
+            running_plans={},
+            summary={},
+        )
+        city = City(streets, state, approaches(streets, state), driven(streets, state))
+        (head,) = heads_of(streets, state, city.streets)
+        one = diagnose_head(city, head, Witnesses())
+        assert head.link_id == "a-b"
+        assert one.cause is cause
+        assert said in one.evidence
+        assert one.savable_veh_h == 0.0
+        assert translated(one.evidence).zh != one.evidence
 
 
 def test_a_device_that_is_stuck_makes_no_queue() -> None:

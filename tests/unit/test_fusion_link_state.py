@@ -77,6 +77,7 @@ def test_bins_of_a_window() -> None:
     assert list(WINDOW.demand_bin_starts()) == [3600]
     assert list(Window(0, 1200).demand_bin_starts()) == [0, 900]
     assert list(WINDOW.bin_idx(np.array([0.0, 3600.0, 4199.9, 9999.0]))) == [0, 0, 1, 2]
+    assert [WINDOW.bin_of(t) for t in (0.0, 3600.0, 4199.9, 9999.0)] == [0, 0, 1, 2]
     assert WINDOW.hours == 0.25
 
 

@@ -155,10 +155,8 @@ class RouteFinder:
 
     def travel_s(self, link_id: str, at_s: float) -> float:
         """Observed travel time of a link for a vehicle that leaves it about ``at_s``."""
-        return float(self._state.travel_time_s[self.network.link_idx[link_id], self._bin(at_s)])
-
-    def _bin(self, at_s: float) -> int:
-        return int(self._state.window.bin_idx(np.array([at_s]))[0])
+        in_bin = self._state.window.bin_of(at_s)
+        return float(self._state.travel_time_s[self.network.link_idx[link_id], in_bin])
 
     def came_s(
         self, links: Sequence[str], observed: Sequence[bool], k: int, exit_s: Sequence[float]
@@ -172,7 +170,7 @@ class RouteFinder:
         Args:
             exit_s: when it left link ``k`` and each link after.
         """
-        in_bin = self._bin(exit_s[0])
+        in_bin = self._state.window.bin_of(exit_s[0])
         took_s, lost_s = self._mean_s_in(in_bin, links[k])
         signal = self._signal_ahead(links, k)
         if signal is None or not self._order.knows(links[signal : signal + 2]):

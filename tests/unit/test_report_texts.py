@@ -126,6 +126,13 @@ def test_markup_in_names_is_only_text_for_plotly() -> None:
             "next link a{0}b runs at 21% of its free-flow speed",
             "下游路段 a{0}b 的车速仅为自由流的 21%",
         ),
+        (
+            (
+                "from 08:05 on hardly anybody gets through, 3 in five minutes (30 on the median "
+                "of the day), and the way on is free: something stands in the way"
+            ),
+            "自 08:05 起几乎无车通过，五分钟仅 3 辆（当日中位数 30 辆），而下游畅通：有物占道",
+        ),
         ("something new", "something new"),
     ],
 )

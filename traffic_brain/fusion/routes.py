@@ -154,7 +154,7 @@ class RouteFinder:
         return way[::-1]
 
     def travel_s(self, link_id: str, at_s: float) -> float:
-        """Observed travel time of a link for a vehicle that leaves it about ``at_s``."""
+        """Median travel time observed of a link for a vehicle that leaves it about ``at_s``."""
         in_bin = self._state.window.bin_of(at_s)
         return float(self._state.travel_time_s[self.network.link_idx[link_id], in_bin])
 
@@ -164,8 +164,8 @@ class RouteFinder:
         """When a vehicle entered link ``k`` of its way.
 
         By its order in the green of the signal before which it queued there, where detectors tell
-        of one: the queue may reach back over several links, and each has its part of the loss. A
-        vehicle that no device saw leave the signal may be any of those that leave in a cycle.
+        of one: the queue may reach back over several links of the way, and each has its part of
+        the loss. A vehicle that no device saw leave the signal may be any of a cycle's.
 
         Args:
             exit_s: when it left link ``k`` and each link after.

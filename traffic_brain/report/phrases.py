@@ -71,6 +71,14 @@ _SENTENCES: Sequence[tuple[str, str]] = (
     (r"next link (.+) runs at (.+) of its free-flow speed", "下游路段 {} 的车速仅为自由流的 {}"),
     (r"no fixed signal plan at the head of the queue", "排队头部没有固定配时方案"),
     (
+        (
+            r"from (\S+) on hardly anybody gets through, (\d+) in five minutes "
+            r"\((\d+) on the median of the day\), "
+            r"and the way on is free: something stands in the way"
+        ),
+        "自 {} 起几乎无车通过，五分钟仅 {} 辆（当日中位数 {} 辆），而下游畅通：有物占道",
+    ),
+    (
         r"no signal here, it gives way to (.+): more come than get in",
         "此处无信号灯，须让行 {}：来车多于可汇入车辆",
     ),

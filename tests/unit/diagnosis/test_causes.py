@@ -198,6 +198,7 @@ def test_flow_that_was_filled_in_for_a_closed_lane_never_came() -> None:
     )
     assert believed == pytest.approx(ratio * all_of_them, rel=0.04)
     assert one.record["vehicles"] == len(one.fit.area.ways)
+    assert replayed(city, one.record).area.doubt == one.fit.area.doubt
     assert f"车道 1 被占，流量为估计值的 {ratio:.0%}" in translated(one.evidence).zh
 
 
@@ -225,31 +226,42 @@ def test_nobody_enters_a_closed_lane() -> None:
 
 
 def test_where_a_street_without_lamps_gives_way_or_narrows_too_many_come() -> None:
-    """a-b leads over b into one lane; what neither gives way nor narrows stays unknown."""
+    """a-b leads over b into one lane; what neither gives way nor narrows stays unknown.
+
+    So do a turn that gives way but nobody takes, those who go first but do not come, and a lane
+    less of which cars may not use it.
+    """
     places = {name: (200.0 * i, 0.0) for i, name in enumerate("abc")} | {"n": (200.0, 200.0)}
-    for lanes, first, cause, said in (
-        (1, "n-b", Cause.DEMAND_ABOVE_CAPACITY, "gives way to n-b"),
-        (2, None, Cause.DEMAND_ABOVE_CAPACITY, "2 lanes become 1"),
-        (1, None, Cause.UNKNOWN, "no fixed signal plan"),
+    row, other = GiveWay("a-b", "b-c", "n-b", "b-c"), GiveWay("a-b", "b-n", "n-b", "b-c")
+    for lanes, row_of, first_veh, cause, said in (
+        ((0,), row, 30.0, Cause.DEMAND_ABOVE_CAPACITY, "gives way to n-b"),
+        ((0, 1), None, 30.0, Cause.DEMAND_ABOVE_CAPACITY, "2 lanes become 1"),
+        ((0,), None, 30.0, Cause.UNKNOWN, "no fixed signal plan"),
+        ((0,), row, 2.0, Cause.UNKNOWN, "no fixed signal plan"),
+        ((0,), other, 30.0, Cause.UNKNOWN, "no fixed signal plan"),
+        ((1,), None, 30.0, Cause.UNKNOWN, "no fixed signal plan"),
     ):
         roads = [
-            road("a", "b", places, lane_count=lanes, car_lanes=tuple(range(lanes))),
+            road("a", "b", places, lane_count=2, car_lanes=lanes),
             road("b", "c", places),
             road("n", "b", places),
+            road("b", "n", places),
         ]
-        streets = network(roads, {**through("a-b", "b-c"), ("n-b", "b-c"): (Turn.LEFT, (0,))})
-        if first:
-            streets = replace(streets, give_ways=(GiveWay("a-b", "b-c", first, "b-c"),))
-        shape = (3, WINDOW.bin_count)
+        ways = {("n-b", "b-c"): (Turn.LEFT, (0,)), ("a-b", "b-n"): (Turn.LEFT, (0,))}
+        streets = network(roads, {**through("a-b", "b-c"), **ways})
+        streets = replace(streets, give_ways=(row_of,) if row_of else ())
+        shape = (len(roads), WINDOW.bin_count)
         length = np.array([k.length_m for k in streets.links.values()])[:, None]
         time_s = np.broadcast_to(length / SPEED_MPS, shape).copy()
         time_s[streets.link_idx["a-b"]] += 90.0
+        flow_veh = np.full(shape, 30.0)
+        flow_veh[streets.link_idx["n-b"]] = first_veh
         state = State(
             service_day="2026-03-02",
             window=WINDOW,
             speed_mps=length / time_s,
             travel_time_s=time_s,
-            flow_veh=np.full(shape, 30.0),
+            flow_veh=flow_veh,
             demand_vph=np.zeros((0, 4)),
             demand_high_vph=np.zeros((0, 4)),
             trips=((60.0, ("a-b", "b-c")),),

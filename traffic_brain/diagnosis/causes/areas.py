@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from traffic_brain.diagnosis.approaches import Approaches
+from traffic_brain.diagnosis.approaches import Approaches, main_successors
 from traffic_brain.diagnosis.queue_model import Way
 from traffic_brain.fusion.state import State
 from traffic_brain.fusion.window import BIN_S
@@ -75,6 +75,11 @@ class City:
         for c in self.network.connections:
             found.setdefault(c.from_link, []).append(c)
         return {k: tuple(v) for k, v in found.items()}
+
+    @cached_property
+    def ways_on(self) -> Mapping[str, tuple[str, ...]]:
+        """The links that most vehicles of a link go to next."""
+        return main_successors(self.state)
 
     @cached_property
     def neighbours(self) -> Mapping[str, tuple[str, ...]]:

@@ -2,8 +2,9 @@
 
 The area is driven as it should be. Where the queue that was observed does not come out, the same
 streets are driven with a lane closed all the time or for a while, with a shorter bay, with a
-slower discharge, with vehicles that no device saw; the hypothesis that comes closest is taken, and
-one that says more must fit better for it (a price on what it assumes, as in Akaike's criterion).
+slower discharge, without vehicles that fusion supposed on a lane that may be closed; the
+hypothesis that comes closest is taken, and one that says more must fit better for it (a price on
+what it assumes, as in Akaike's criterion).
 """
 
 from __future__ import annotations
@@ -203,7 +204,8 @@ def _closed(area: Area, head: str, lane: int, *, empty: bool) -> Iterator[Hypoth
             Cause.CAPACITY_LOSS,
             change,
             3.0 - MOST_PER_BIN * empty + DOUBT_PRICE * (not all_came),
-            {"link_id": head, "lane_idx": lane, "flow_ratio": ratio},
+            {"link_id": head, "lane_idx": lane}
+            | ({} if all_came else {"flow_ratio": ratio, "to_links": sorted(to_links)}),
             None if all_came else Doubt(head, to_links, ratio),
         )
 

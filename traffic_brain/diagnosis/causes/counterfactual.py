@@ -191,10 +191,15 @@ class Area:
             ]
         )
 
+    def came_veh(self, run: QueueRun, ends: Sequence[str]) -> np.ndarray:
+        """float64[approach]: vehicles that drove on each of some approaches' head links."""
+        idx = self.streets.network.link_idx
+        came = np.bincount(run.journeys.step_link, minlength=len(idx))
+        return np.array([float(came[idx[end]]) for end in ends])
+
     def lost_on_veh_h(self, run: QueueRun, end: str) -> float:
         """Vehicle-hours lost on one approach, by its head link."""
-        came = np.count_nonzero(run.journeys.step_link == self.streets.network.link_idx[end])
-        return float(self.lost_at_s(run, [end])[0]) * came / 3600
+        return float((self.lost_at_s(run, [end]) * self.came_veh(run, [end]))[0]) / 3600
 
     def lost_veh_h(
         self, plans: Plans | None = None, change: Change = as_it_is, draws: int = DRAWS

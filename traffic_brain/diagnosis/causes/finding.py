@@ -33,12 +33,11 @@ from traffic_brain.diagnosis.causes.counterfactual import (
 )
 from traffic_brain.diagnosis.causes.promise import promised
 from traffic_brain.diagnosis.causes.remedies import Search, rebalanced, recycled, retimed, shifted
-from traffic_brain.diagnosis.causes.standstill import standstill
+from traffic_brain.diagnosis.causes.standstill import FREE_S, standstill
 from traffic_brain.diagnosis.causes.witnesses import Witnesses
 from traffic_brain.fusion.window import BIN_S
 from traffic_brain.model.documents import plan_to_dict
 from traffic_brain.model.findings import Cause, CauseShare
-from traffic_brain.model.network import RoadNetwork
 from traffic_brain.model.signals import SignalPlan
 from traffic_brain.progress import Progress, silent
 
@@ -51,6 +50,8 @@ PREFERENCE: Mapping[Cause, float] = {Cause.SPLIT_IMBALANCE: 1.05}
 """Where two remedies give back the same, the one that changes least is named first."""
 PREFERENCE_OUT_OF_STEP: Mapping[Cause, float] = {**PREFERENCE, Cause.CYCLE: 1.4}
 """A signal that alone runs another cycle than all those around it is out of order by that."""
+LEAST_FIRST_VEH = 5.0
+"""In five minutes, of whom one gives way to: for fewer nobody waits long."""
 MOST_CASES = 60
 """Queues of a day whose causes are driven: the costliest."""
 LEAST_SHARE = 0.02
@@ -98,7 +99,7 @@ def diagnose_head(city: City, head: QueueHead, told: Witnesses, seed: int = 0) -
     if held is not None:
         return _certain(Cause.INCIDENT, held)
     junction_id = city.network.links[head.link_id].junction_id
-    narrow = _narrow(city.network, head.link_id) if junction_id is None else None
+    narrow = _narrow(city, head) if junction_id is None else None
     if narrow is not None:
         return _certain(Cause.DEMAND_ABOVE_CAPACITY, narrow)
     plan = city.state.running_plans.get(junction_id) if junction_id else None
@@ -127,18 +128,32 @@ def _held_up(city: City, head: QueueHead) -> str | None:
     )
 
 
-def _narrow(network: RoadNetwork, link_id: str) -> str | None:
+def _narrow(city: City, head: QueueHead) -> str | None:
     """Why a street without lamps lets through less than come; None: nothing on file says so.
 
-    By then it is known that nothing stands in the way.
+    It gives way, on a way that many take, to streets on which some come; or it has more lanes than
+    what it leads into. Only where the way on is free: else the queue may be that of another.
     """
-    first = {row.first_from_link for row in network.give_ways if row.from_link == link_id}
-    lanes = network.links[link_id].lane_count
-    onward = sum(network.links[k].lane_count for k in network.successors[link_id])
+    network, streets, bins = city.network, city.streets, slice(head.first_bin, head.end_bin)
+    onward = city.ways_on.get(head.link_id, ())
+    ahead = {streets.of_link[k] for k in onward} - {streets.of_link[head.link_id]}
+    if not onward or (ahead and streets.delay_s[sorted(ahead), bins].mean(axis=1).max() >= FREE_S):
+        return None
+    coming_veh = city.state.flow_veh[:, bins].mean(axis=1)
+    first = {
+        row.first_from_link
+        for row in network.give_ways
+        if row.from_link == head.link_id
+        and row.to_link in onward
+        and coming_veh[network.link_idx[row.first_from_link]] >= LEAST_FIRST_VEH
+    }
     if first:
         return f"no signal here, it gives way to {', '.join(sorted(first))}: more come than get in"
-    if 0 < onward < lanes:
-        return f"no signal here, {lanes} lanes become {onward}: more come than get through"
+    lanes, then = (
+        sum(len(network.links[k].car_lanes) for k in links) for links in ((head.link_id,), onward)
+    )
+    if 0 < then < lanes:
+        return f"no signal here, {lanes} lanes become {then}: more come than get through"
     return None
 
 
@@ -220,8 +235,10 @@ def _counterfactuals(
     if fault.cause is None:
         single = np.max([gains[cause] for cause in alone], axis=0)
         gains[Cause.PLAN_OUT_OF_DATE] = was.gain(after) - np.maximum(single, 0.0)
-    # Of a street that lost capacity all come too many: with all of it back, would they still?
-    judged = best if fault.cause is None else alone[Cause.SPLIT_IMBALANCE]
+    # On a street that lost capacity all come too many: with all of it back, would they still?
+    judged = best
+    if lasting is not whole:
+        judged = retimed(Search(area, junction_id, whole), plan, alone[Cause.CYCLE])
     gains[Cause.DEMAND_ABOVE_CAPACITY] = _demand_gain(area, junction_id, judged, whole)
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
@@ -310,13 +327,11 @@ def _demand_gain(area: Area, junction_id: str, plan: SignalPlan, change: Change)
     Waiting for an ordinary red is no jam.
     """
     ends = [a.link_id for a in area.city.network.approaches_at[junction_id]]
-    streets = area.city.streets
-    bins = slice(*area.bins)
-    veh = np.array([streets.flow_veh[streets.of_link[k], bins].sum() for k in ends])
     fewer = area.thinned(1.0 - FEWER_RATIO)
     found = []
     for draw in range(DRAWS):
-        lost = area.lost_at_s(area.run({junction_id: plan}, change, draw), ends)
+        all_of_them = area.run({junction_id: plan}, change, draw)
+        veh, lost = area.came_veh(all_of_them, ends), area.lost_at_s(all_of_them, ends)
         then = area.lost_at_s(area.run({junction_id: plan}, change, draw, fewer), ends)
         found.append(np.maximum(lost - np.maximum(then, ORDINARY_S), 0.0) @ veh / 3600)
     return np.array(found)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from traffic_brain.diagnosis.causes.areas import City
-from traffic_brain.diagnosis.causes.counterfactual import DRAWS, Area, Change, as_it_is
+from traffic_brain.diagnosis.causes.counterfactual import DRAWS, Area, Change, Doubt, as_it_is
 from traffic_brain.diagnosis.causes.remedies import SEARCH_DRAWS
 from traffic_brain.model.documents import plan_from_dict
 from traffic_brain.model.signals import SignalPlan
@@ -72,7 +72,11 @@ def replayed(city: City, record: Mapping[str, Any]) -> Promise:
     """
     told = record["further"]
     first, end = told["bins"]
-    area = Area(city, tuple(told["junctions"]), (first, end), record["seed"])
+    taken = record["taken"]
+    doubt = None
+    if "flow_ratio" in taken:
+        doubt = Doubt(taken["link_id"], frozenset(taken["to_links"]), taken["flow_ratio"])
+    area = Area(city, tuple(told["junctions"]), (first, end), record["seed"], doubt)
     return _driven(area, {record["junction_id"]: plan_from_dict(record["retimed"])}, as_it_is)
 
 

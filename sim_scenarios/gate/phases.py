@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from sim_scenarios.compare import paired_change
 from sim_scenarios.demand import Drivers
@@ -36,6 +37,9 @@ CLOSER_DRIVERS = (
 """Tried in this order; a standing car takes 6.5 m of its lane, then 5.8 m, instead of 7.5 m."""
 SHEET_DAYS, MORE_DAYS = (1, 3), (5, 7, 9, 11)
 """Numbers of the seeds with which the rebuilt city is compared with the observed one."""
+LIFTED_P = 0.05
+"""Probability by chance, below which a plan lifts more vehicles off the road than that in service:
+five against none. One collision in twenty days of thousands of vehicles is no sign of anything."""
 SCREEN, CONFIRM, STRESS = "screen", "confirm", "stress"
 CALM, TRANSITION = "calm", "transition"
 
@@ -304,9 +308,13 @@ def _usual_ratio(before: Sequence[float], after: Sequence[float]) -> float:
 
 
 def _for_everybody(confirmed: _Phase, evidence: Evidence, reason: str) -> tuple[Decision, str]:
-    """Whether what is better for all together hurts nobody, and no vehicle was lifted away."""
+    """Whether what is better for all together hurts nobody, and lifts no more vehicles away.
+
+    Whoever is lifted off the road waits no more: a plan that does so looks better than it is.
+    """
     before, after = confirmed.teleports
-    if after > before:
+    # Were it all the same, each of those lifted would be as likely in the one half as in the other.
+    if after > before and stats.binom.sf(after - 1, before + after, 0.5) < LIFTED_P:
         told = f"{after} vehicles were lifted off the road, in service {before}"
         return Decision.INCONCLUSIVE, f"{told}: {reason}"
     if evidence.hurt:

@@ -192,16 +192,25 @@ def test_a_loss_on_a_few_days_only_is_no_loss() -> None:
     assert len(hurt(figures(40, 60), [good] * 2 + [bad] * 6)) == 1
 
 
-def test_lifted_vehicles_are_told_of_and_stop_the_plan() -> None:
+@pytest.mark.parametrize(
+    ("before", "after", "stopped"),
+    [(0, 0, False), (0, 1, False), (0, 4, False), (0, 5, True), (5, 5, False), (9, 0, False)],
+)
+def test_more_lifted_vehicles_than_by_chance_are_told_of_and_stop_the_plan(
+    before: int, after: int, stopped: bool
+) -> None:
     calm = figures(40, 60)
-    lifted = replace(calm, delay=replace(calm.delay, teleports=1))
+    was, then = (replace(calm, delay=replace(calm.delay, teleports=n)) for n in (before, after))
     nobody = Evidence({}, (), *(pa.table({}) for _ in range(3)))
-    decision, reason = _for_everybody(_Phase((1, 2), ((calm, calm), (calm, lifted))), nobody, "ok")
-    assert decision is Decision.INCONCLUSIVE
-    assert reason == "1 vehicles were lifted off the road, in service 0: ok"
-    decision, _ = _for_everybody(_Phase((1, 2), ((lifted, calm), (calm, lifted))), nobody, "ok")
-    assert decision is Decision.DEPLOY
-    hurt = replace(nobody, hurt=("c starves", "d too"))
+    decision, reason = _for_everybody(_Phase((1, 2), ((calm, calm), (was, then))), nobody, "ok")
+    told = f"{after} vehicles were lifted off the road, in service {before}: ok"
+    expected = (Decision.INCONCLUSIVE, told) if stopped else (Decision.DEPLOY, "ok")
+    assert (decision, reason) == expected
+
+
+def test_who_is_hurt_is_told_of_and_stops_the_plan() -> None:
+    calm = figures(40, 60)
+    hurt = Evidence({}, ("c starves", "d too"), *(pa.table({}) for _ in range(3)))
     decision, reason = _for_everybody(_Phase((1,), ((calm, calm),)), hurt, "-9 %")
     assert (decision, reason) == (Decision.KEEP, "c starves (and 1 more); all together: -9 %")
 

@@ -133,6 +133,10 @@ def test_markup_in_names_is_only_text_for_plotly() -> None:
             ),
             "自 08:05 起几乎无车通过，五分钟仅 3 辆（当日中位数 30 辆），而下游畅通：有物占道",
         ),
+        (
+            "6 vehicles were lifted off the road, in service 0: delay changes by -27.6%",
+            "仿真中有 6 辆车被移出道路（现行方案 0 辆）：延误变化 -27.6%",
+        ),
         ("something new", "something new"),
     ],
 )

@@ -93,6 +93,10 @@ _SENTENCES: Sequence[tuple[str, str]] = (
         "本进口饱和度 {}，失衡 {}，关键流率比之和 {}，周期 {} 秒",
     ),
     # reason of a verdict
+    (
+        r"(\d+) vehicles were lifted off the road, in service (\d+): (.+)",
+        "仿真中有 {} 辆车被移出道路（现行方案 {} 辆）：{}",
+    ),
     (r"delay changes by (.+)", "延误变化 {}"),
     (r"worse than the plans in service: (.+)", "比现行方案差：{}"),
     (r"not shown to be better: (.+)", "未能证明更好：{}"),

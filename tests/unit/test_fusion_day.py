@@ -20,10 +20,12 @@ from sim_scenarios.compare import geh
 from tests.unit.hand_made import network, road, through
 from tests.unit.small_day import DAY, SmallDay
 from traffic_brain.clock import day_start_ms
+from traffic_brain.diagnosis.causes.witnesses import witnesses
 from traffic_brain.errors import ConfigurationError, DataRefused
 from traffic_brain.feeds.pseudonym import in_one_spelling, tokens
 from traffic_brain.fusion.fuse import fuse
 from traffic_brain.fusion.levels import class_of, level
+from traffic_brain.fusion.signals.tables import SILENT
 from traffic_brain.fusion.state import State, load_state
 from traffic_brain.fusion.window import Window
 from traffic_brain.model.network import RoadNetwork
@@ -183,6 +185,38 @@ def test_trips_drive_from_link_to_link(day: SmallDay) -> None:
     ways = {tuple(trip["links"]) for trip in trips}
     assert all(b in net.successors[a] for way in ways for a, b in itertools.pairwise(way))
     assert {trip["vehicle_class"] for trip in trips} == {"car"}
+
+
+def test_delays_add_up_with_mean_times_and_a_state_is_read_with_them(day: SmallDay) -> None:
+    rows, net = day.fused("link_state").to_pylist(), day.network
+    state = load_state(day.state, net)
+    means = np.array([row["mean_travel_time_s"] for row in rows])
+    assert state.travel_time_s == pytest.approx(means.reshape(state.travel_time_s.shape))
+    free_s = np.array([net.links[r["link_id"]].length_m for r in rows]) / np.array(
+        [net.links[r["link_id"]].free_flow_speed_mps for r in rows]
+    )
+    told = np.array([row["delay_s_per_veh"] for row in rows])
+    assert told == pytest.approx(np.maximum(means - free_s, 0.0), abs=0.02)
+    medians = np.array([row["travel_time_s"] for row in rows])
+    assert np.abs(told - np.maximum(medians - free_s, 0.0)).max() > 0.5, "the two can be told apart"
+
+
+def test_lanes_whose_detectors_said_nothing_reach_the_diagnosis(day: SmallDay) -> None:
+    """From the feeds over the table of saturation flows to the witnesses of every link."""
+    silent = {
+        (row["link_id"], row["lane_idx"])
+        for row in day.fused("saturation_flows").to_pylist()
+        if row["reason"] == SILENT and row["lane_idx"] >= 0
+    }
+    heard = {(row["link_id"], row["lane_idx"]) for row in day.feed("police/passes").to_pylist()}
+    assert silent
+    assert not silent & heard
+    window = Window(day.summary["begin_s"], day.summary["end_s"])
+    told = witnesses(day.state, window, day.network.links)
+    assert told.empty == silent
+    assert told.discharge_vph
+    assert all(500 < vph < 3000 for vph in told.discharge_vph.values())
+    assert told.discharge_vph.keys() <= told.headways.keys()
 
 
 def test_the_plans_that_ran_are_those_of_the_city(day: SmallDay) -> None:

@@ -12,6 +12,7 @@ from traffic_brain.feeds.internet import InternetDay
 from traffic_brain.fusion.levels import LIMITS_KMH, class_of, level
 from traffic_brain.fusion.link_features import MOVING_PACE_RATIO
 from traffic_brain.fusion.link_state import (
+    MOST_TAIL_SD,
     PaceEstimate,
     combine,
     likely_probe_flow,
@@ -197,8 +198,20 @@ def test_means_lie_above_medians_by_what_is_not_known() -> None:
     """exp(σ²/2) of a log-normal; of a link of 200 m the last metres of a vehicle matter little."""
     found = link_state(CITY, WINDOW, probes_of(CITY, WINDOW, {"a-b": [0.2, np.nan, 0.4]}))
     above = found.mean_travel_time_s / found.travel_time_s
-    assert above == pytest.approx(np.exp(found.fused.variance / 2), rel=0.02)
+    known = np.minimum(found.fused.variance, MOST_TAIL_SD**2)
+    assert above == pytest.approx(np.exp(known / 2), rel=0.02)
     assert (above[1] > above[0]).all(), "what nobody saw is least sure"
+
+
+def test_a_jam_that_nobody_looks_at_any_more_does_not_grow() -> None:
+    """Six bins of jam, then three hours without a report: back to the usual, and no further up."""
+    window = Window(0, 48 * 300)
+    jam = [0.12] * 6 + [2.0] * 6 + [np.nan] * 36
+    found = link_state(CITY, window, probes_of(CITY, window, {"a-b": jam}))
+    unseen_s = found.mean_travel_time_s[0, 12:]
+    assert (np.diff(found.travel_time_s[0, 11:]) < 0).all()
+    assert unseen_s.max() < 1.2 * found.mean_travel_time_s[0, 11]
+    assert unseen_s[-1] < 0.6 * found.mean_travel_time_s[0, 11]
 
 
 def test_paces_stay_within_what_is_possible() -> None:

@@ -6,7 +6,8 @@ period of 15 minutes) and ``LEAST_QUEUE_VEH`` of them are losing time at once, i
 ``ANALYSIS_BINS`` around it: into five minutes only two or three cycles fit, and their delay strays
 by a third. A queue that fills the street ahead holds those behind: active approaches that lead
 into it are *passive*. Where they go round in a ring, the one that loses most is the head. An
-activation lasts ``MIN_BINS`` bins, of which every second may be missing.
+activation lasts ``MIN_BINS`` such means, of which every second may be missing; so one bin alone
+makes one where it loses three times as much.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Detectors:
     dead: tuple[tuple[str, str], ...]
     """(detector_id, junction_id)."""
     silent: frozenset[tuple[str, int]] = frozenset()
-    """(link, lane) of those."""
+    """(link, lane) of which no detector spoke."""
 
 
 def live_detectors(police: PoliceDay) -> Detectors:
@@ -68,7 +68,8 @@ def live_detectors(police: PoliceDay) -> Detectors:
         else:
             dead.append((str(detector_id), str(row["junction_id"])))
             silent.append((str(row["link_id"]), int(row["lane_idx"])))
-    return Detectors(frozenset(live), tuple(sorted(dead)), frozenset(silent))
+    lanes = frozenset(live)
+    return Detectors(lanes, tuple(sorted(dead)), frozenset(silent) - lanes)
 
 
 def dark_bins(police: PoliceDay, window: Window) -> np.ndarray:

@@ -42,6 +42,9 @@ USUAL_WIDENING = 1.0
 """The least, and where no second source shows how wrong the first one's errors are."""
 JAM_SD = 0.2
 """Of log pace where all wait: queues come and go faster than bins tell; our own figure."""
+MOST_TAIL_SD = 0.6
+"""Of log pace, up to which what is not known counts in the mean: where next to nothing was seen, a
+log-normal's tail would say what no street was ever seen to do."""
 MOST_WIDENING = 3.0
 MOST_SHARE_SEEN = 0.95
 FASTEST_PACE_RATIO = 0.7
@@ -260,12 +263,14 @@ def _state(
 ) -> LinkState:
     """Speeds, times and intervals; the mean of few ``vehicles`` strays from what it should be.
 
-    The mean is exp(μ + σ²/2) of a log-normal with median exp(μ).
+    The mean is exp(μ + σ²/2) of a log-normal with median exp(μ), as far as its tail is known: up to
+    ``MOST_TAIL_SD``.
     """
     length, free = _length_and_free_pace(network)
     ratio = np.exp(fused.log_ratio)
     pace, share = _pace(length, free, ratio)
-    mean, _ = _pace(length, free, ratio * np.exp(fused.variance / 2))
+    tail = np.minimum(fused.variance, MOST_TAIL_SD**2)
+    mean, _ = _pace(length, free, ratio * np.exp(tail / 2))
     waiting = waiting_share(ratio)
     jam = JAM_SD * waiting
     error = np.sqrt(fused.variance + np.log1p(fused.vehicle_variance / vehicles) + jam**2)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 
 DRAWN_BACK_S = 4 * 3600.0
 """A link stays better or worse than others like it for hours."""
@@ -77,9 +78,10 @@ def smoothed(
         last: the round before, or ``Track.start``.
     """
     keep = float(np.exp(-bin_s / DRAWN_BACK_S))
-    jam = (WAITING_SD * waiting**2) ** 2
-    step, swing = last.step_sd**2 + jam, last.swing + jam
     seen = np.isfinite(observed) & np.isfinite(variance)
+    # Where nobody looks for long, a jam that was there last tells nothing of how pace changes.
+    jam = (WAITING_SD * waiting**2) ** 2 * maximum_filter1d(seen, 3, axis=1)
+    step, swing = last.step_sd**2 + jam, last.swing + jam
     surprise = np.where(seen, np.nan_to_num(observed) - last.mean, 0.0)
     error = np.where(seen, variance, 1.0)
     usual = error + swing + last.variance

@@ -54,6 +54,10 @@ _SENTENCES: Sequence[tuple[str, str]] = (
     (r"(.+): less than the model can tell", "{}，小于模型误差，不作承诺"),
     (r"no better timing was found", "未找到更好的配时"),
     (r"what a retiming gives back cannot be told from that", "据此无法估计调整配时的效果"),
+    (
+        r"no plan meets the incident again, so no retiming is judged by that day",
+        "事件不会重现，当日不用于评价配时",
+    ),
     (r"lane (\d+) closed (\d+)-(\d+)", "车道 {} 在 {}–{} 秒被占"),
     (r"lane (\d+) closed, flow (\S+)", "车道 {} 被占，流量为估计值的 {}"),
     (r"lane (\d+) closed", "车道 {} 被占"),

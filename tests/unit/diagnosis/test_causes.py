@@ -164,8 +164,8 @@ def test_a_closed_lane_is_capacity_lost_and_an_incident_ends() -> None:
         assert one.fit.taken.told["link_id"] == "w-c"
 
 
-def test_a_lane_that_nobody_ever_left_is_no_incident_and_one_that_many_left_not_closed() -> None:
-    """Lane 1 closed for good or from 300 to 3000 s: what its detector says rules the other out."""
+def test_a_lane_that_nobody_ever_left_is_closed_and_one_that_many_left_is_not() -> None:
+    """Lane 1 closed for good or from 300 to 3000 s."""
     for from_s, until_s, seen in ((0.0, NEVER, 0), (300.0, 3000.0, 15)):
         city = observed(FAIR, lane_closed(("w-c", 1), from_s, until_s), west_vph=1100)
         empty = frozenset([("w-c", 1)] if seen == 0 else [])
@@ -175,7 +175,35 @@ def test_a_lane_that_nobody_ever_left_is_no_incident_and_one_that_many_left_not_
         assert not (seen and one.savable_veh_h), "no plan meets the incident again"
         supposed = {n for n in one.record["hypotheses"] if n.startswith("lane 1 closed")}
         assert ("lane 1 closed" in supposed) == (seen == 0)
-        assert any("-" in n for n in supposed) == bool(seen)
+        assert any("-" in n for n in supposed) or not seen
+
+
+@pytest.mark.parametrize("lane", [0, 1])
+def test_a_dead_detector_makes_no_closed_lane_of_an_incident(lane: int) -> None:
+    """Something stands in a lane for twenty minutes; lane 1's detector tells nothing all day."""
+    city = observed(FAIR, lane_closed(("w-c", lane), 900.0, 2100.0), west_vph=1100)
+    told = Witnesses(headways={("w-c", 0): 120}, empty=frozenset([("w-c", 1)]))
+    assert found(city, told)["w-c"].cause is Cause.INCIDENT
+
+
+def test_a_closed_lane_that_explains_nothing_is_not_taken() -> None:
+    """The green is short; that a detector is dead changes nothing of it."""
+    city = observed(two_stage_plan("c", greens_s=(15, 55)))
+    told = Witnesses(headways={("w-c", 0): 120}, empty=frozenset([("w-c", 1)]))
+    assert found(city, told)["w-c"].cause is Cause.SPLIT_IMBALANCE
+
+
+def test_no_lane_is_supposed_closed_that_cars_may_not_use() -> None:
+    """Lane 0 is for buses: its detector sees no car on any day."""
+    closed = lane_closed(("w-c", 1), 900.0, 2100.0)
+    city = observed(FAIR, closed, west_vph=1100)
+    links = dict(CITY.links)
+    links["w-c"] = replace(links["w-c"], car_lanes=(1,))
+    for_buses = replace(city, network=replace(CITY, links=links))
+    told = Witnesses(headways={("w-c", 1): 120}, empty=frozenset([("w-c", 0)]))
+    (head,) = [h for h in heads_of(CITY, city.state, city.streets) if h.link_id == "w-c"]
+    supposed = diagnose_head(for_buses, head, told).record["hypotheses"]
+    assert not [name for name in supposed if name.startswith("lane 0")]
 
 
 def test_flow_that_was_filled_in_for_a_closed_lane_never_came() -> None:

@@ -243,7 +243,9 @@ def _counterfactuals(
     gains[Cause.UNKNOWN] = np.full(DRAWS, _unexplained_veh_h(fit))
     shares = shares_of(gains, PREFERENCE if in_step else PREFERENCE_OUT_OF_STEP)
     promise, hope = None, "what a retiming gives back cannot be told from that"
-    if BELIEVED[0] <= fit.ratio <= BELIEVED[1] and fault.cause is not Cause.INCIDENT:
+    if fault.cause is Cause.INCIDENT:
+        hope = "no plan meets the incident again, so no retiming is judged by that day"
+    elif BELIEVED[0] <= fit.ratio <= BELIEVED[1]:
         promise = promised(area, junction_id, best, lasting) if best != plan else None
         hope = promise.told if promise else "no better timing was found"
         if promise and promise.savable_ratio < LEAST_PROMISED_RATIO:

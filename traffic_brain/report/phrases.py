@@ -51,7 +51,7 @@ _SENTENCES: Sequence[tuple[str, str]] = (
         r"a retiming gives back (\S+) of (\S+) veh-h around it",
         "调整配时可减少周边 {} / {} 车·时",
     ),
-    (r"(.+): less than the model can tell", "{}，小于模型误差，不作承诺"),
+    (r"(.+): less than the model can tell", "{}，小于模型误差，不计入"),
     (r"no better timing was found", "未找到更好的配时"),
     (r"what a retiming gives back cannot be told from that", "据此无法估计调整配时的效果"),
     (

@@ -657,9 +657,10 @@ WORDS: Mapping[str, Words] = {
     ),
     "definition.savable": Words("可节省延误", "Savable delay"),
     "definition.savable.is": Words(
-        "诊断估计调整配时可以减少的延误，是估计值，不是保证。小于周边延误的 5%，或当日有事件，记为 0。",
-        "The delay that retiming could save, as diagnosis estimates it: no guarantee. 0 where it is "
-        "less than 5 % of what is lost around, or an incident made the day an unusual one.",
+        "诊断估计调整配时可以减少的延误，是估计值，不是保证。"
+        "小于周边延误的 5%，或当日有事件，记为 0。",
+        "The delay that retiming could save, as diagnosis estimates it: no guarantee. 0 where it "
+        "is less than 5 % of what is lost around, or an incident made the day an unusual one.",
     ),
     "definition.offset": Words("相位差", "Offset"),
     "definition.offset.is": Words(
